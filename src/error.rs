@@ -1,0 +1,151 @@
+//! What can go wrong: where, what, and what to do next. Never a payload, an id or an address.
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::types::{Position, Seq};
+
+/// The result of a call on the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call did not do what it was asked.
+///
+/// No variant holds anything of an envelope but the names of its fields.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process, or another handle of this one, has the store open for writing.
+    #[error("the store is locked by another writer; close it there, or wait, and open again")]
+    Locked,
+    /// There is no store in the directory.
+    #[error("no store found at {path}: {reason}")]
+    NotFound {
+        /// The directory that was asked for.
+        path: String,
+        /// What was looked for and not found.
+        reason: Cow<'static, str>,
+    },
+    /// The file was written by a later version, or is no file of a store.
+    #[error("{file}: {reason}; nothing was changed, use a version of envelog that knows this format")]
+    UnsupportedFormat {
+        /// The file's name in the store's directory.
+        file: String,
+        /// What is unknown about it.
+        reason: Cow<'static, str>,
+    },
+    /// Bytes that were once durable do not read back as they were written.
+    #[error("{file}: damaged at offset {offset}: {reason}; restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range")]
+    Corrupt {
+        /// The file's name in the store's directory.
+        file: String,
+        /// Where in the file, in bytes.
+        offset: u64,
+        /// The seq expected there, where it is known.
+        seq: Option<Seq>,
+        /// What was found.
+        reason: Cow<'static, str>,
+    },
+    /// A segment that the manifest lists is not there.
+    #[error("segment {segment} is listed in the manifest and its file is missing; restore it, or open with on_corruption(Quarantine)")]
+    MissingSegment {
+        /// The segment's number.
+        segment: u32,
+    },
+    /// The disk or a quota is full. Nothing of the call was stored; appends resume when there is room.
+    #[error("no space left for {file}; nothing of this call was stored, free space and try again")]
+    NoSpace {
+        /// The file that could not grow.
+        file: String,
+    },
+    /// A sync failed. What the call wrote may or may not survive; everything up to `durable` does.
+    #[error("sync failed: everything up to seq {durable} is durable, the outcome of this call is unknown; open the store anew")]
+    SyncFailed {
+        /// The last seq that is known to be durable.
+        durable: Seq,
+    },
+    /// An earlier sync failed or a writer panicked; the store reads on and takes no more appends.
+    #[error("the store stopped taking appends after an earlier failure; close it and open it anew")]
+    Poisoned,
+    /// The operating system refused an operation.
+    #[error("{op} of {file} failed: {source}")]
+    Io {
+        /// What was tried: `open`, `write`, `sync`, `rename` ...
+        op: &'static str,
+        /// The file's name in the store's directory, or the directory's path.
+        file: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The event, batch or cursor state does not fit.
+    #[error("{what} is too large: {bytes} bytes, at most {bytes_max} are allowed")]
+    TooLarge {
+        /// What was measured.
+        what: &'static str,
+        /// Its size in bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
+    /// A field of an envelope, or an argument, breaks a rule. The value is never quoted.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field by its JSON name, nested ones as a path such as `properties.items[3].sku`.
+        field: Cow<'static, str>,
+        /// The rule that is broken.
+        reason: Cow<'static, str>,
+    },
+    /// One envelope of a batch is bad; nothing of the batch was stored.
+    #[error("envelope {index} of the batch: {source}; nothing of the batch was stored")]
+    InBatch {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// The message id was used before with other content.
+    #[error("messageId was used before with other content, at position {first}; nothing was stored")]
+    IdConflict {
+        /// Where the first use stands.
+        first: Position,
+    },
+    /// The position was never made durable and is gone since an unclean end.
+    #[error("seqs {from} to {to} of the position's epoch were taken back by an unclean end")]
+    TakenBack {
+        /// First seq that was lost.
+        from: Seq,
+        /// Last seq that was lost.
+        to: Seq,
+    },
+    /// Records are missing here: a damaged range was set aside.
+    #[error("seqs {from} to {to} were damaged and are set aside in quarantine")]
+    Gap {
+        /// First seq that is missing.
+        from: Seq,
+        /// Last seq that is missing.
+        to: Seq,
+    },
+    /// The store was opened for reading only.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl Error {
+    /// An [`Error::Invalid`].
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.into() }
+    }
+
+    /// The error of an operation on a file: [`Error::NoSpace`] where the medium is full, else [`Error::Io`].
+    pub(crate) fn io(op: &'static str, file: impl Into<String>, source: io::Error) -> Self {
+        let file = file.into();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::NoSpace { file }
+            }
+            _ => Self::Io { op, file, source },
+        }
+    }
+}

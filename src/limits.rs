@@ -1,0 +1,82 @@
+//! Every limit, in one place. The README's table is held to this file by a test.
+
+use std::time::Duration;
+
+/// What an envelope, a profile row and a cursor may measure. Part of [`Options`](crate::Options).
+///
+/// Lengths are bytes of UTF-8. The defaults are the documented limits; a host may lower any of them, and raise
+/// those that the format has room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Longest `module`: 64 bytes (the format holds 255).
+    pub module_bytes_max: usize,
+    /// Longest `eventType`: 128 bytes (the format holds 255).
+    pub event_type_bytes_max: usize,
+    /// Longest `userId`: 256 bytes (the format holds 65,535).
+    pub user_id_bytes_max: usize,
+    /// Longest `anonymousId`: 256 bytes (the format holds 65,535).
+    pub anonymous_id_bytes_max: usize,
+    /// Longest `messageId`: 128 bytes (the format holds 255).
+    pub message_id_bytes_max: usize,
+    /// Deepest nesting of `properties` and `context`, each object or list one level: 32.
+    pub depth_max: usize,
+    /// Most object keys in `properties` and `context` together, at all depths: 1,000.
+    pub keys_max: usize,
+    /// Longest object key: 256 bytes.
+    pub key_bytes_max: usize,
+    /// Longest string value: 64 KiB.
+    pub string_bytes_max: usize,
+    /// Longest encoded event, keys and body: 256 KiB.
+    pub event_bytes_max: usize,
+    /// How far a given `timestamp` may be ahead of the store's clock: 24 hours.
+    pub future_skew_max: Duration,
+    /// Most traits of one identify, and of a profile row before it is flagged: 512.
+    pub traits_max: usize,
+    /// Most encoded bytes of the traits of one identify, and of a row before it is flagged: 64 KiB.
+    pub traits_bytes_max: usize,
+    /// Longest cursor state: 64 KiB.
+    pub cursor_state_bytes_max: usize,
+    /// Longest cursor name: 128 bytes (the format holds 255).
+    pub cursor_name_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            module_bytes_max: 64,
+            event_type_bytes_max: 128,
+            user_id_bytes_max: 256,
+            anonymous_id_bytes_max: 256,
+            message_id_bytes_max: 128,
+            depth_max: 32,
+            keys_max: 1_000,
+            key_bytes_max: 256,
+            string_bytes_max: 64 * KIB,
+            event_bytes_max: 256 * KIB,
+            future_skew_max: Duration::from_secs(24 * 60 * 60),
+            traits_max: 512,
+            traits_bytes_max: 64 * KIB,
+            cursor_state_bytes_max: 64 * KIB,
+            cursor_name_bytes_max: 128,
+        }
+    }
+}
+
+const KIB: usize = 1024;
+const MIB: u64 = 1024 * 1024;
+
+/// Default of [`Options::segment_bytes_max`](crate::Options::segment_bytes_max).
+pub(crate) const SEGMENT_BYTES_DEFAULT: u64 = 64 * MIB;
+/// Smallest segment a host may ask for.
+pub(crate) const SEGMENT_BYTES_MIN: u64 = MIB;
+/// Largest segment: offsets and ordinals are `u32`.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1024 * MIB;
+/// Smallest segment of all, for tests.
+pub(crate) const SEGMENT_BYTES_MIN_TESTING: u64 = 4 * 1024;
+/// First window of zeros that a new segment's file gets.
+pub(crate) const FILL_WINDOW_BYTES_MIN: u64 = 256 * 1024;
+/// Largest window of zeros.
+pub(crate) const FILL_WINDOW_BYTES_MAX: u64 = 8 * MIB;
+/// Rolled segments that may wait for their index before an append waits.
+pub(crate) const UNSEALED_ROLLED_MAX: usize = 2;
