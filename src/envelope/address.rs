@@ -42,8 +42,8 @@ pub(crate) enum KeyClass {
     Token,
 }
 
-/// The longest known key, `xForwardedForHash`, without separators.
-const KEY_BYTES_MAX: usize = 17;
+/// The longest known key, `cfConnectingIpHash`, without separators.
+const KEY_BYTES_MAX: usize = 18;
 
 /// Tells whether a key is known to hold an address; letter case, `_`, `-` and `$` are ignored.
 pub(crate) fn classify_key(key: &str) -> KeyClass {

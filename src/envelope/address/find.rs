@@ -24,8 +24,12 @@ pub(super) fn next_address(text: &str, from: usize) -> Option<Found> {
         let run = bytes.get(at..)?;
         let end = at + run.iter().position(|byte| !in_run(*byte)).unwrap_or(run.len());
         let start = if is_percent_escape(bytes, at) { end.min(at + 2) } else { at };
-        if let Some(found) = v6_in(text, start, end).or_else(|| v4_in(text, start, end)) {
-            return Some(found);
+        let found = match (v6_in(text, start, end), v4_in(text, start, end)) {
+            (Some(v6), Some(v4)) => Some(if v4.start < v6.start { v4 } else { v6 }),
+            (v6, v4) => v6.or(v4),
+        };
+        if found.is_some() {
+            return found;
         }
         at = end;
     }
