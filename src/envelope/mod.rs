@@ -1,3 +1,12 @@
 //! What an event is: the envelope, the rules it must keep, and what is stored of it.
 
 pub(crate) mod address;
+mod bridge;
+pub(crate) mod json;
+mod number;
+pub(crate) mod tree;
+mod value;
+
+pub use number::Number;
+pub use tree::{Kind, ListIter, ObjectIter, ValueRef};
+pub use value::{Object, Value};
