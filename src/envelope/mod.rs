@@ -7,3 +7,12 @@ mod time;
 
 pub use event_type::EventType;
 pub use notes::{Note, Notes};
+mod bridge;
+pub(crate) mod json;
+mod number;
+pub(crate) mod tree;
+mod value;
+
+pub use number::Number;
+pub use tree::{Kind, ListIter, ObjectIter, ValueRef};
+pub use value::{Object, Value};
