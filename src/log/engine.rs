@@ -95,23 +95,30 @@ impl<F: Fold> Log<F> {
             return Err(Error::ReadOnly);
         };
         let header = *active.segment.header();
-        let (marked_open, lineage, next_id) = manifest.read(|manifest| {
-            let lineage = Lineage {
-                store_id: manifest.store_id,
-                epoch: manifest.epoch(),
-                header_len: header.header_len,
-                capacity: writer.capacity(),
-            };
-            (manifest.state == State::Open, lineage, manifest.next_segment.max(header.id.next()))
-        });
+        let current = manifest.current();
+        let lineage = Lineage {
+            store_id: current.store_id,
+            epoch: current.epoch(),
+            header_len: header.header_len,
+            capacity: writer.capacity(),
+        };
+        let marked_open = current.state == State::Open;
+        let next_id = current.next_segment.max(header.id.next());
         let mapped = !parts.level.is_synced() && opened.disk.mapped_writes();
         let segment = Arc::clone(&active.segment);
         let filled = active.file_len;
-        let filler =
-            Filler::new(Arc::clone(&opened.disk), &segment, filled, writer.capacity(), mapped, next_id);
+        let file = segment.file()?;
+        let filler = Filler::new(
+            Arc::clone(&opened.disk),
+            (&segment, Arc::clone(&file)),
+            filled,
+            writer.capacity(),
+            mapped,
+            next_id,
+        );
         let position = (opened.next_seq, opened.last_received_at);
         let stage =
-            Stage::new(segment, (active.end, filled), position, lineage, marked_open, parts.decisions);
+            Stage::new((segment, Arc::clone(&file)), (active.end, filled), position, lineage, marked_open, parts.decisions);
         let inner = Arc::new(Inner {
             disk: opened.disk,
             manifest,
@@ -121,7 +128,7 @@ impl<F: Fold> Log<F> {
             level: parts.level,
             mapped,
             sync: Mutex::new(()),
-            flush: Mutex::new(Flush::new(parts.fold, writer, Arc::clone(&active.segment))?),
+            flush: Mutex::new(Flush::new(parts.fold, writer, (Arc::clone(&active.segment), file))?),
             stage: Mutex::new(stage),
             filler,
             marks: parts.marks,

@@ -61,7 +61,7 @@ impl Filler {
     /// A filler for a log whose active segment is `active`, of which `filled` bytes exist.
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
-        active: &Segment,
+        (active, file): (&Segment, Arc<dyn File>),
         filled: u64,
         capacity: u64,
         mapped: bool,
@@ -69,7 +69,7 @@ impl Filler {
     ) -> Self {
         let target = Target {
             id: active.header().id,
-            file: Arc::clone(active.file()),
+            file,
             filled,
             window: FILL_WINDOW_BYTES_MIN.min(capacity),
             wanted: 0,
@@ -85,6 +85,10 @@ impl Filler {
         };
         let header_len = active.header().header_len;
         Self { disk, capacity, header_len, mapped, state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() }
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// Asks for zeros ahead of `end`, and for the next segment once the active one is half full. Does not wait.

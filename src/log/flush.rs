@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameFlags, FrameKind, FrameView};
 use crate::format::manifest::State;
 use crate::format::segment::Slot;
-use crate::storage::MapWriter;
+use crate::storage::{File, MapWriter};
 use crate::types::{Nanos, Seq};
 
 /// Nanoseconds between two writes of a header slot, at least.
@@ -26,10 +26,11 @@ pub(super) struct Flush<F> {
     pub(super) fold: F,
     writer: MapWriter,
     segment: Arc<Segment>,
+    file: Arc<dyn File>,
     /// Below this the mapping's pages are present.
     populated: u64,
     /// Segments behind the active one that hold frames which no sync covers.
-    unsynced: Vec<Arc<Segment>>,
+    unsynced: Vec<Arc<dyn File>>,
     /// Places of the frames of the commit at hand.
     placed: Vec<Sealed>,
     slot_generation: u64,
@@ -39,14 +40,19 @@ pub(super) struct Flush<F> {
 
 impl<F: Fold> Flush<F> {
     /// The writing side of `segment`, whose header page says how often its slots were written.
-    pub(super) fn new(fold: F, writer: MapWriter, segment: Arc<Segment>) -> Result<Self> {
+    pub(super) fn new(
+        fold: F,
+        writer: MapWriter,
+        (segment, file): (Arc<Segment>, Arc<dyn File>),
+    ) -> Result<Self> {
         let header = *segment.header();
         let mut page = vec![0; header.header_len as usize];
-        segment.file().read_at(0, &mut page)?;
+        file.read_at(0, &mut page)?;
         let slot_generation = Slot::newest(&page, header.seed()).map_or(0, |slot| slot.generation);
         Ok(Self {
             fold,
             segment,
+            file,
             populated: writer.committed(),
             writer,
             unsynced: Vec::new(),
@@ -120,7 +126,7 @@ impl<F: Fold> Flush<F> {
         self.writer.publish(end);
         self.fold_bytes(to.frame_offset, &to.frame, || marks.set_visible(to.rolled.last_seq), &mut Vec::new());
         let Some(writer) = to.writer else { return Ok(()) };
-        self.enter(to.rolled, &to.next, writer);
+        self.enter(to.rolled, (&to.next, to.next_file), writer);
         self.populated = to.next_limit;
         Ok(())
     }
@@ -136,8 +142,8 @@ impl<F: Fold> Flush<F> {
         self.fold.apply(placed_frames(offset, bytes), show, notes);
     }
 
-    fn enter(&mut self, rolled: Rolled, next: &Arc<Segment>, writer: MapWriter) {
-        self.unsynced.push(Arc::clone(&self.segment));
+    fn enter(&mut self, rolled: Rolled, (next, file): (&Arc<Segment>, Arc<dyn File>), writer: MapWriter) {
+        self.unsynced.push(std::mem::replace(&mut self.file, file));
         self.segment = Arc::clone(next);
         self.writer = writer;
         self.slot_generation = 0;
@@ -154,8 +160,7 @@ impl<F: Fold> Flush<F> {
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) -> Result<Option<Rolled>> {
         if let (Some(writer), Some(rolled)) = (chunk.writer.take(), previous) {
-            let next = Arc::clone(&chunk.segment);
-            self.enter(rolled, &next, writer);
+            self.enter(rolled, (&chunk.segment, Arc::clone(&chunk.file)), writer);
             if durable {
                 self.unsynced.clear();
             }
@@ -190,7 +195,7 @@ impl<F: Fold> Flush<F> {
         self.slot_at = now;
         self.slot_generation += 1;
         let slot = Slot { generation: self.slot_generation, durable, end: self.writer.committed() };
-        self.segment.file().write_at(slot.offset(), &slot.encode(header.seed()))
+        self.file.write_at(slot.offset(), &slot.encode(header.seed()))
     }
 }
 
@@ -267,13 +272,13 @@ impl<F: Fold> Inner<F> {
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) -> Result<()> {
         for chunk in &*chunks {
-            chunk.segment.file().write_at(chunk.offset, &chunk.bytes)?;
+            chunk.file.write_at(chunk.offset, &chunk.bytes)?;
         }
         if synced {
             flush.write_slot(self.clock.now(), self.marks.durable(), false)?;
             // In order: a later segment is never durable before an earlier one is.
             for chunk in &*chunks {
-                chunk.segment.file().sync()?;
+                chunk.file.sync()?;
             }
         }
         let mut rolled = None;
@@ -306,7 +311,7 @@ impl<F: Fold> Inner<F> {
             return Ok(self.marks.durable());
         }
         let _one_at_a_time = self.sync.lock();
-        let (through, segments) = {
+        let (through, files) = {
             let mut flush = self.flush.lock();
             flush.bytes_since_sync = 0;
             let through = self.marks.visible();
@@ -316,20 +321,18 @@ impl<F: Fold> Inner<F> {
             if through == self.marks.durable() {
                 return Ok(through);
             }
-            let mut segments = flush.unsynced.clone();
-            segments.push(Arc::clone(&flush.segment));
-            (through, segments)
+            let mut files = flush.unsynced.clone();
+            files.push(Arc::clone(&flush.file));
+            (through, files)
         };
         // Not under the lock: appends go on while the disk works.
-        for segment in &segments {
-            if let Err(_error) = segment.file().sync() {
-                self.marks.poison();
-                return Err(Error::SyncFailed { durable: self.marks.durable() });
-            }
+        if files.iter().try_for_each(|file| file.sync()).is_err() {
+            self.marks.poison();
+            return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
         self.marks.set_durable(through);
         let mut flush = self.flush.lock();
-        flush.unsynced.retain(|rolled| !segments.iter().any(|synced| Arc::ptr_eq(rolled, synced)));
+        flush.unsynced.retain(|rolled| !files.iter().any(|synced| Arc::ptr_eq(rolled, synced)));
         let slot = flush.write_slot(self.clock.now(), through, false);
         drop(flush);
         self.marks.wake();
@@ -346,15 +349,15 @@ impl<F: Fold> Inner<F> {
         let _one_at_a_time = self.sync.lock();
         let mut flush = self.flush.lock();
         let failed = |_| Error::SyncFailed { durable: self.marks.durable() };
-        for segment in std::mem::take(&mut flush.unsynced) {
-            segment.file().sync().map_err(failed)?;
+        for file in std::mem::take(&mut flush.unsynced) {
+            file.sync().map_err(failed)?;
         }
-        flush.segment.file().sync().map_err(failed)?;
+        flush.file.sync().map_err(failed)?;
         let last = self.marks.visible();
         self.marks.set_durable(last);
         self.marks.wake();
         flush.write_slot(self.clock.now(), last, true)?;
-        flush.segment.file().sync().map_err(failed)?;
+        flush.file.sync().map_err(failed)?;
         self.manifest.update(|manifest| manifest.state = State::Closed(last))
     }
 

@@ -1,1 +1,22 @@
-//! The log module.
+//! The log: opaque frames in segments, how they are appended, made durable, read and recovered.
+//!
+//! Nothing here knows what a frame is about.
+
+mod durability;
+mod engine;
+mod fill;
+mod flush;
+mod fold;
+mod kick;
+pub(crate) mod manifest_file;
+mod marks;
+pub(crate) mod open;
+pub(crate) mod report;
+pub(crate) mod segment;
+mod stage;
+
+pub use durability::Durability;
+pub(crate) use engine::{Appended, Log, Parts, Pending};
+pub(crate) use fold::{Draft, Fold, FoldNotes, Placed, RollGate, Rolled};
+pub(crate) use marks::Marks;
+pub use report::{OnCorruption, RecoveryReport};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::fill::Filler;
 use super::fold::{Draft, Rolled};
-use super::segment::Segment;
+use super::segment::{FRAME_BYTES_MAX, Segment};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameFlags, FrameHeader, FrameKind, Seed};
 use crate::format::segment::{Roll, SegmentHeader};
-use crate::storage::MapWriter;
+use crate::storage::{File, MapWriter};
 use crate::types::{Epoch, Nanos, Seq};
 
 /// Bytes that every segment keeps free for its roll frame.
@@ -17,6 +17,7 @@ const ROLL_BYTES: u64 = frame::stride((frame::HEADER_LEN + Roll::LEN) as u32);
 /// Frames of one segment that were given their place and are not yet in the file.
 pub(crate) struct Chunk {
     pub(crate) segment: Arc<Segment>,
+    pub(crate) file: Arc<dyn File>,
     /// Where the bytes go.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
@@ -44,7 +45,8 @@ pub(crate) struct Lineage {
 pub(crate) struct Stage<D> {
     pub(crate) next_seq: Seq,
     pub(crate) last_received_at: Nanos,
-    pub(crate) segment: Arc<Segment>,
+    segment: Arc<Segment>,
+    file: Arc<dyn File>,
     pub(crate) end: u64,
     limit: u64,
     /// From this end on the filler is asked for more.
@@ -65,6 +67,7 @@ pub(crate) struct Stage<D> {
 pub(crate) struct RolledTo {
     pub(crate) rolled: Rolled,
     pub(crate) next: Arc<Segment>,
+    pub(crate) next_file: Arc<dyn File>,
     pub(crate) next_limit: u64,
     /// The writer of the next segment; `None` where it went into a chunk.
     pub(crate) writer: Option<MapWriter>,
@@ -82,7 +85,7 @@ pub(crate) struct Sealed {
 
 impl<D> Stage<D> {
     pub(crate) fn new(
-        segment: Arc<Segment>,
+        (segment, file): (Arc<Segment>, Arc<dyn File>),
         (end, limit): (u64, u64),
         (next_seq, last_received_at): (Seq, Nanos),
         lineage: Lineage,
@@ -94,6 +97,7 @@ impl<D> Stage<D> {
             next_seq,
             last_received_at,
             segment,
+            file,
             end,
             limit,
             ask_at: 0,
@@ -159,6 +163,7 @@ impl<D> Stage<D> {
     ) -> Result<RolledTo> {
         let salt = before_roll()?;
         let (id, file) = filler.prepared_file()?;
+        let disk = filler.disk();
         let roll_seq = self.next_seq;
         let header = SegmentHeader {
             store_id: self.lineage.store_id,
@@ -172,7 +177,10 @@ impl<D> Stage<D> {
         file.write_at(0, &header.encode_fixed())?;
         let prepared = filler.take_prepared()?;
         let next_limit = prepared.filled;
-        let next = Arc::new(Segment::written_here(header, prepared.file, prepared.writer.map()));
+        let next_file = prepared.file;
+        let map = prepared.writer.map();
+        let next = Segment::checked(Arc::clone(disk), Arc::clone(&next_file), header, map);
+        let next = Arc::new(next);
 
         let body = Roll { next_id: header.id, next_seq: header.base_seq }.encode();
         let draft = Draft {
@@ -194,6 +202,7 @@ impl<D> Stage<D> {
             }
         }
         self.segment = Arc::clone(&next);
+        self.file = Arc::clone(&next_file);
         self.seed = header.seed();
         self.end = u64::from(self.lineage.header_len);
         self.limit = next_limit;
@@ -201,7 +210,8 @@ impl<D> Stage<D> {
         if staged {
             self.push_chunk(writer.take());
         }
-        Ok(RolledTo { rolled, next, next_limit, writer, frame: frame_bytes, frame_offset: sealed.offset })
+        let frame_offset = sealed.offset;
+        Ok(RolledTo { rolled, next, next_file, next_limit, writer, frame: frame_bytes, frame_offset })
     }
 
     /// Gives a frame its place. The room was made before (S1, S2).
@@ -269,18 +279,13 @@ impl<D> Stage<D> {
 
     fn push_chunk_at(&mut self, offset: u64, writer: Option<MapWriter>) {
         let bytes = std::mem::take(&mut self.spare);
-        let segment = Arc::clone(&self.segment);
-        self.chunks.push(Chunk { segment, offset, bytes, limit: self.limit, roll: None, writer });
+        let (segment, file) = (Arc::clone(&self.segment), Arc::clone(&self.file));
+        self.chunks.push(Chunk { segment, file, offset, bytes, limit: self.limit, roll: None, writer });
     }
 
     /// Offset and limit of the active segment, for the writer of the mapping.
     pub(crate) fn limit(&self) -> u64 {
         self.limit
-    }
-
-    /// Bytes between a frame of this length and the end of its segment.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.lineage.capacity
     }
 }
 
@@ -299,15 +304,17 @@ fn put(out: &mut Vec<u8>, head: &[u8; frame::HEADER_LEN], draft: &Draft<'_>) {
 ///
 /// # Errors
 ///
-/// [`Error::TooLarge`] where one is longer than the format can say.
+/// [`Error::TooLarge`] where one is longer than a reader takes.
 pub(crate) fn batch_bytes(drafts: &[Draft<'_>]) -> Result<u64> {
     drafts.iter().try_fold(0u64, |sum, draft| {
-        let len = frame::frame_len(draft.keys.len(), draft.body.len()).ok_or(Error::TooLarge {
-            what: "a frame",
-            bytes: (draft.keys.len() + draft.body.len()) as u64,
-            bytes_max: u64::from(u32::MAX),
-        })?;
-        Ok(sum.saturating_add(frame::stride(len)))
+        match frame::frame_len(draft.keys.len(), draft.body.len()) {
+            Some(len) if len <= FRAME_BYTES_MAX => Ok(sum.saturating_add(frame::stride(len))),
+            _ => Err(Error::TooLarge {
+                what: "a frame",
+                bytes: (draft.keys.len() + draft.body.len()) as u64,
+                bytes_max: u64::from(FRAME_BYTES_MAX),
+            }),
+        }
     })
 }
 
