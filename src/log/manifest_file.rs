@@ -81,3 +81,5 @@ impl ManifestFile {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,8 @@ impl Checked {
     fn mark(&self, ordinal: Ordinal) {
         let at = ordinal.index();
         let chunk = self.chunks.get(at / CHUNK);
-        let chunk = chunk.map(|chunk| chunk.get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK_WORDS])));
+        let chunk =
+            chunk.map(|chunk| chunk.get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK_WORDS])));
         if let Some(word) = chunk.and_then(|chunk| chunk.get(at % CHUNK / 64)) {
             word.fetch_or(1 << (at % 64), Ordering::Relaxed);
         }
@@ -125,7 +126,12 @@ impl Segment {
             && header.epoch == listed.epoch
             && header.base_seq == listed.base_seq;
         if !as_listed || listed.end < first {
-            return Err(corrupt(&name, 0, Some(listed.base_seq), "the header is not the one that the manifest lists"));
+            return Err(corrupt(
+                &name,
+                0,
+                Some(listed.base_seq),
+                "the header is not the one that the manifest lists",
+            ));
         }
         let len = file.len()?;
         if len < listed.end {
@@ -332,14 +338,22 @@ pub(super) fn frame_stride(bytes: &[u8]) -> u64 {
 /// The error of a frame that fails: a whole one of an unknown kind is of a later version, all else is damage.
 pub(super) fn fault_error(file: &str, offset: u64, seq: Seq, fault: FrameFault) -> Error {
     match fault {
-        FrameFault::Unknown { .. } => {
-            Error::UnsupportedFormat { file: file.to_owned(), reason: Cow::Owned(format!("{fault} (at {offset})")) }
-        }
+        FrameFault::Unknown { .. } => Error::UnsupportedFormat {
+            file: file.to_owned(),
+            reason: Cow::Owned(format!("{fault} (at {offset})")),
+        },
         _ => corrupt(file, offset, Some(seq), fault.to_string()),
     }
 }
 
-pub(super) fn corrupt(file: &str, offset: u64, seq: Option<Seq>, reason: impl Into<Cow<'static, str>>) -> Error {
+pub(super) fn corrupt(
+    file: &str,
+    offset: u64,
+    seq: Option<Seq>,
+    reason: impl Into<Cow<'static, str>>,
+) -> Error {
     Error::Corrupt { file: file.to_owned(), offset, seq, reason: reason.into() }
 }
 
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,9 @@ impl<'a> Scan<'a> {
         let seq = match self.expected {
             Some(seq) => seq,
             // The start is in the middle: the frame says its own seq, and its checksum vouches for it.
-            None => FrameView::trusted(&self.buffer).ok().flatten().map_or(segment.base_seq(), |view| view.seq()),
+            None => {
+                FrameView::trusted(&self.buffer).ok().flatten().map_or(segment.base_seq(), |view| view.seq())
+            }
         };
         self.checked_to = segment.check_frames(&self.buffer, self.offset, seq)?;
         Ok(())
