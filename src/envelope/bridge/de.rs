@@ -67,7 +67,7 @@ impl<'de, S: Source<'de>> Pull<S> {
     }
 
     fn entries<V: Visitor<'de>>(&self, entries: S::Entries, visitor: V) -> Got<V::Value> {
-        let mut access = Entries { entries, value: None, depth: self.below()? };
+        let mut access = Entries::<'de, S> { entries, value: None, depth: self.below()? };
         let value = visitor.visit_map(&mut access)?;
         match access.entries.next() {
             None => Ok(value),
