@@ -1,8 +1,8 @@
 //! The JSON value as a host builds and reads it.
-use std::collections::BTreeMap;
 use super::Number;
 use super::tree::TreeWriter;
 use crate::{Limits, Result};
+use std::collections::BTreeMap;
 /// Any JSON value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Value {
@@ -25,23 +25,41 @@ pub enum Value {
 pub struct Object(BTreeMap<String, Value>);
 impl Value {
     /// From JSON text.
-    pub fn from_json(json: &[u8], limits: &Limits) -> Result<Self> { todo!() }
+    pub fn from_json(json: &[u8], limits: &Limits) -> Result<Self> {
+        todo!()
+    }
     /// From anything that serde can serialize.
-    pub fn from_serialize(value: &(impl serde::Serialize + ?Sized)) -> Result<Self> { todo!() }
+    pub fn from_serialize(value: &(impl serde::Serialize + ?Sized)) -> Result<Self> {
+        todo!()
+    }
     /// Into anything that serde can deserialize, borrowing strings.
-    pub fn deserialize<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> { todo!() }
+    pub fn deserialize<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> {
+        todo!()
+    }
     /// Pushes the value to a tree.
-    pub(crate) fn push(&self, writer: &mut TreeWriter<'_>) -> Result<()> { todo!() }
+    pub(crate) fn push(&self, writer: &mut TreeWriter<'_>) -> Result<()> {
+        todo!()
+    }
     /// The entry of an object.
-    pub fn get(&self, key: &str) -> Option<&Value> { todo!() }
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        todo!()
+    }
 }
 impl Object {
     /// New.
-    pub fn new() -> Self { todo!() }
+    pub fn new() -> Self {
+        todo!()
+    }
     /// Pushes the object to a tree.
-    pub(crate) fn push(&self, writer: &mut TreeWriter<'_>) -> Result<()> { todo!() }
+    pub(crate) fn push(&self, writer: &mut TreeWriter<'_>) -> Result<()> {
+        todo!()
+    }
     /// The entry.
-    pub fn get(&self, key: &str) -> Option<&Value> { todo!() }
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        todo!()
+    }
     /// Sets an entry.
-    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> { todo!() }
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
+        todo!()
+    }
 }
