@@ -21,13 +21,6 @@ impl EventType {
     /// Two words or more, joined by dots, each of lower-case letters, digits and single `_` between them, a letter
     /// first. The tense is not looked at. [`EventType::IDENTIFY`] follows it by definition. A name that does not is
     /// stored all the same.
-    ///
-    /// # Examples
-    ///
-    /// ```ignore
-    /// assert!(EventType::follows_convention("order.placed"));
-    /// assert!(!EventType::follows_convention("Order Placed"));
-    /// ```
     pub fn follows_convention(name: &str) -> bool {
         name == Self::IDENTIFY || (name.contains('.') && name.split('.').all(is_word))
     }
