@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::durability::Durability;
 use super::fill::Filler;
 use super::flush::Flush;
-use super::fold::{Draft, Fold, FoldNotes, RollGate};
+use super::fold::{Draft, Fold, FoldNotes, RollGate, Rolled};
 use super::kick::Kick;
 use super::manifest_file::ManifestFile;
 use super::marks::Marks;
@@ -35,7 +35,6 @@ pub(crate) struct Parts<F: Fold> {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) level: Durability,
-    pub(crate) segment_bytes_max: u64,
 }
 
 /// What an append returns: the seqs of its frames, and the marks that applying them left.
@@ -103,7 +102,7 @@ impl<F: Fold> Log<F> {
             capacity: writer.capacity(),
         };
         let marked_open = current.state == State::Open;
-        let next_id = current.next_segment.max(header.id.next());
+        let next_id = opened.next_segment;
         let mapped = !parts.level.is_synced() && opened.disk.mapped_writes();
         let segment = Arc::clone(&active.segment);
         let filled = active.file_len;
@@ -135,7 +134,7 @@ impl<F: Fold> Log<F> {
             kick: Kick::default(),
             notes: Mutex::new(Vec::new()),
         });
-        let log = Self { inner, threads: Mutex::new(Vec::new()), lock: Mutex::new(opened.lock) };
+        let log = Self { inner, threads: Mutex::new(Vec::new()), lock: Mutex::new(Some(opened.lock)) };
         log.spawn("envelog-fill", |inner| inner.filler.run())?;
         if parts.level != Durability::Buffered {
             log.spawn("envelog-flush", Inner::run_flusher)?;
@@ -226,6 +225,11 @@ impl<F: Fold> Log<F> {
         }
     }
 
+    /// Changes what is decided under the lock.
+    pub(crate) fn decide<T>(&self, change: impl FnOnce(&mut F::Decisions) -> T) -> T {
+        change(&mut self.inner.stage.lock().decisions)
+    }
+
     /// Makes everything that was appended before the call durable, and returns the last durable seq.
     ///
     /// # Errors
@@ -235,14 +239,14 @@ impl<F: Fold> Log<F> {
         self.inner.sync_now()
     }
 
+    /// Whether frames are stored through the mapping.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.inner.mapped
+    }
+
     /// How often an append waited for zeros or for the next segment.
     pub(crate) fn waits(&self) -> u64 {
         self.inner.filler.waits()
-    }
-
-    /// The folded state, between two commits.
-    pub(crate) fn with_fold<T>(&self, read: impl FnOnce(&mut F) -> T) -> T {
-        read(&mut self.inner.flush.lock().fold)
     }
 
     /// Takes no more appends, syncs, marks the end as clean and ends the threads. A second call does nothing.
@@ -275,6 +279,28 @@ impl<F: Fold> Log<F> {
         *self.lock.lock() = None;
         outcome
     }
+}
+
+/// Makes a rolled segment durable, and with it everything up to its last frame. The segments before it were made
+/// durable before. Takes no lock of the log, so that a writer may wait for it.
+///
+/// # Errors
+///
+/// [`Error::SyncFailed`], after which the log is poisoned.
+pub(crate) fn sync_rolled(rolled: &Rolled, marks: &Marks) -> Result<()> {
+    if marks.durable() >= rolled.last_seq {
+        return Ok(());
+    }
+    if marks.is_poisoned() {
+        return Err(Error::Poisoned);
+    }
+    if rolled.segment.file().and_then(|file| file.sync()).is_err() {
+        marks.poison();
+        return Err(Error::SyncFailed { durable: marks.durable() });
+    }
+    marks.set_durable(rolled.last_seq);
+    marks.wake();
+    Ok(())
 }
 
 /// An append that was staged, and may wait for its sync.
@@ -411,3 +437,6 @@ impl<F: Fold> Drop for Log<F> {
         let _ = self.close(|| {});
     }
 }
+
+#[cfg(test)]
+mod tests;

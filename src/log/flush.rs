@@ -29,8 +29,8 @@ pub(super) struct Flush<F> {
     file: Arc<dyn File>,
     /// Below this the mapping's pages are present.
     populated: u64,
-    /// Segments behind the active one that hold frames which no sync covers.
-    unsynced: Vec<Arc<dyn File>>,
+    /// Files behind the active one that hold frames which no sync of the log covers, with the last seq of each.
+    unsynced: Vec<(Seq, Arc<dyn File>)>,
     /// Places of the frames of the commit at hand.
     placed: Vec<Sealed>,
     slot_generation: u64,
@@ -126,7 +126,7 @@ impl<F: Fold> Flush<F> {
         self.writer.publish(end);
         self.fold_bytes(to.frame_offset, &to.frame, || marks.set_visible(to.rolled.last_seq), &mut Vec::new());
         let Some(writer) = to.writer else { return Ok(()) };
-        self.enter(to.rolled, (&to.next, to.next_file), writer);
+        self.enter(to.rolled, (&to.next, to.next_file), writer, marks.durable());
         self.populated = to.next_limit;
         Ok(())
     }
@@ -142,8 +142,16 @@ impl<F: Fold> Flush<F> {
         self.fold.apply(placed_frames(offset, bytes), show, notes);
     }
 
-    fn enter(&mut self, rolled: Rolled, (next, file): (&Arc<Segment>, Arc<dyn File>), writer: MapWriter) {
-        self.unsynced.push(std::mem::replace(&mut self.file, file));
+    fn enter(
+        &mut self,
+        rolled: Rolled,
+        (next, file): (&Arc<Segment>, Arc<dyn File>),
+        writer: MapWriter,
+        durable: Seq,
+    ) {
+        // The sealer syncs rolled segments as well.
+        self.unsynced.retain(|(last_seq, _)| *last_seq > durable);
+        self.unsynced.push((rolled.last_seq, std::mem::replace(&mut self.file, file)));
         self.segment = Arc::clone(next);
         self.writer = writer;
         self.slot_generation = 0;
@@ -160,7 +168,7 @@ impl<F: Fold> Flush<F> {
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) -> Result<Option<Rolled>> {
         if let (Some(writer), Some(rolled)) = (chunk.writer.take(), previous) {
-            self.enter(rolled, (&chunk.segment, Arc::clone(&chunk.file)), writer);
+            self.enter(rolled, (&chunk.segment, Arc::clone(&chunk.file)), writer, marks.durable());
             if durable {
                 self.unsynced.clear();
             }
@@ -321,7 +329,7 @@ impl<F: Fold> Inner<F> {
             if through == self.marks.durable() {
                 return Ok(through);
             }
-            let mut files = flush.unsynced.clone();
+            let mut files: Vec<_> = flush.unsynced.iter().map(|(_, file)| Arc::clone(file)).collect();
             files.push(Arc::clone(&flush.file));
             (through, files)
         };
@@ -332,7 +340,7 @@ impl<F: Fold> Inner<F> {
         }
         self.marks.set_durable(through);
         let mut flush = self.flush.lock();
-        flush.unsynced.retain(|rolled| !files.iter().any(|synced| Arc::ptr_eq(rolled, synced)));
+        flush.unsynced.retain(|(last_seq, _)| *last_seq > through);
         let slot = flush.write_slot(self.clock.now(), through, false);
         drop(flush);
         self.marks.wake();
@@ -349,7 +357,7 @@ impl<F: Fold> Inner<F> {
         let _one_at_a_time = self.sync.lock();
         let mut flush = self.flush.lock();
         let failed = |_| Error::SyncFailed { durable: self.marks.durable() };
-        for file in std::mem::take(&mut flush.unsynced) {
+        for (_, file) in std::mem::take(&mut flush.unsynced) {
             file.sync().map_err(failed)?;
         }
         flush.file.sync().map_err(failed)?;

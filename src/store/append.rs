@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::ack::Ack;
 use super::drafts::{Drafts, other_organisation};
 use super::fold::{Decisions, StoreFold};
@@ -142,6 +140,14 @@ impl Store {
         Batch::new(self.clone())
     }
 
+    /// Appends an event without a timestamp, which gets `stamp` as if the store's clock had given it.
+    pub(super) fn append_stamped(&self, envelope: &Envelope, stamp: Nanos) -> Result<Ack> {
+        self.append_with(|writer, workspace, _| {
+            let Workspace { scratch, accepted, .. } = workspace;
+            writer.acceptor.accept_into(envelope, stamp, scratch, accepted)
+        })
+    }
+
     fn append_with(
         &self,
         accept: impl FnOnce(&Writer, &mut Workspace, Nanos) -> Result<()>,
@@ -249,9 +255,4 @@ pub(super) fn fold_notes(appended: &Appended, seq: Seq) -> Notes {
         .iter()
         .filter(|(noted, _)| *noted == seq)
         .fold(Notes::NONE, |notes, (_, bits)| notes.union(Notes::from_bits(*bits)))
-}
-
-/// The project of a handle, as bytes.
-pub(super) fn project_bytes(project_id: Uuid) -> [u8; 16] {
-    project_id.into_bytes()
 }

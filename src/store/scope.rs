@@ -12,6 +12,7 @@ use super::append::Ticket;
 use super::Store;
 use crate::envelope::{Envelope, Value};
 use crate::error::Result;
+use crate::types::Nanos;
 
 /// The module that identify events are written under.
 const PROFILES_MODULE: &str = "profiles";
@@ -69,14 +70,14 @@ impl Scope {
         Identify { scope: self.clone(), envelope }
     }
 
-    fn next_stamp(&self) -> Result<DateTime<Utc>> {
+    fn next_stamp(&self) -> Result<Nanos> {
         let now = self.store.writer()?.now().get();
         let mut last = self.stamped.load(Ordering::Relaxed);
         // Relaxed: the number stands for itself; nothing else is ordered by it.
         loop {
             let next = now.max(last.saturating_add(1));
             match self.stamped.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(DateTime::from_timestamp_nanos(next)),
+                Ok(_) => return Ok(Nanos::new(next)),
                 Err(other) => last = other,
             }
         }
@@ -213,12 +214,11 @@ impl Identify {
     ///
     /// As [`Store::append`].
     pub fn append(self) -> Result<Ack> {
-        let Self { scope, mut envelope } = self;
+        let Self { scope, envelope } = self;
         if envelope.timestamp.is_some() {
             return scope.store.append(&envelope);
         }
         let stamp = scope.next_stamp()?;
-        envelope.timestamp = Some(stamp);
-        scope.store.append_stamped(&envelope)
+        scope.store.append_stamped(&envelope, stamp)
     }
 }
