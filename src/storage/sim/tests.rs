@@ -138,7 +138,9 @@ fn a_file_goes_into_quarantine_only_if_the_directory_survives() {
     let (disk, _file) = disk_with_file();
     disk.make_dir(QUARANTINE).expect("created");
     disk.rename("a", "quarantine/a").expect("renamed");
-    assert_eq!(crashes(&disk, &mut rng, |disk| disk.names().join(" ")), ["a", "quarantine/a"]);
+    let state = |disk: &SimDisk| (disk.exists(QUARANTINE).expect("looked up"), disk.names().join(" "));
+    let expected = [(false, "a"), (true, "a"), (true, "quarantine/a")];
+    assert_eq!(crashes(&disk, &mut rng, state), expected.map(|(is_there, name)| (is_there, name.to_owned())));
     disk.sync_dir().expect("synced");
     assert_eq!(crashes(&disk, &mut rng, |disk| disk.names().join(" ")), ["quarantine/a"]);
 }
