@@ -1,6 +1,6 @@
 //! A simulated disk: what a process sees, what a power loss leaves, and operations that fail on demand.
 //!
-//! Each file has a *volatile* image (the page cache: a mapping, so that [`Map`] and [`MapWriter`] work as on a real
+//! Each file has a *volatile* image (the page cache: a mapping, so that `Map` and `MapWriter` work as on a real
 //! file) and a *durable* one (the medium); the directory has both as well. A sync copies the one to the other. A
 //! [crash](SimDisk::crash) keeps the durable image and a random part of what differs from it; a
 //! [kill](SimDisk::kill) keeps the volatile one.
