@@ -2,12 +2,13 @@
 //!
 //! Memory is bounded whatever the number of rows: one buffer, and one piece of the slot table at a time.
 
-use super::{
-    ALIGN, BLOCK_LEN, Bounds, HEADER_LEN, Header, KeyHash, Origin, ROW_HEAD_LEN, RULES, SLOT_LEN, hash_check,
+use super::layout::{
+    ALIGN, BLOCK_LEN, HEADER_LEN, Header, KeyHash, Origin, ROW_HEAD_LEN, RULES, SLOT_LEN, hash_check,
 };
 use crate::error::{Error, Result};
 use crate::format::bytes::{ByteReader, ByteWriter};
 use crate::format::manifest::{DerivedFile, ProfileRun};
+use crate::profile::delta::Bounds;
 use crate::profile::key::{RowKind, kind_of};
 use crate::profile::merge::Merge;
 use crate::profile::row::RowRef;
