@@ -17,12 +17,13 @@ mod map;
 mod mappings;
 mod real;
 #[cfg(any(test, feature = "testing"))]
-pub mod sim;
+pub(crate) mod sim;
 mod words;
 
-pub(crate) use env::{Clock, Entropy, OsEntropy, SystemClock};
+pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
+pub(crate) use env::{OsEntropy, SystemClock};
 pub(crate) use map::{Map, MapWriter};
 pub(crate) use real::DirDisk;
 pub(crate) use words::Words;
@@ -151,11 +152,12 @@ pub(crate) trait File: fmt::Debug + Send + Sync {
 
     /// Maps `capacity` bytes of address space, which may reach beyond the end of the file.
     ///
-    /// Readers see `floor..committed`, and more as the writer publishes. A file has one such writer at a time. On a
+    /// Readers see `floor..committed`, and more as the writer publishes. A handle has one such writer at a time. On a
     /// file opened for reading the writer may publish and not write.
     fn map_log(&self, floor: u64, committed: u64, capacity: u64) -> Result<(MapWriter, Map)>;
 
-    /// Maps the file at its present length for reading, all of it committed. Refused while a [`MapWriter`] lives.
+    /// Maps the file at its present length for reading, all of it committed. Refused while a [`MapWriter`]
+    /// of the same handle lives.
     fn map_whole(&self) -> Result<Map>;
 
     /// Maps the first `count` 64-bit words of the file, which must be that long, for atomic loads and stores.
@@ -235,6 +237,15 @@ fn split_name(name: &str) -> Result<(Option<&'static str>, &str)> {
         ));
     }
     Ok((directory, leaf))
+}
+
+/// Refuses every name of a directory but [`QUARANTINE`].
+fn check_directory_name(name: &str) -> Result<()> {
+    if name == QUARANTINE {
+        return Ok(());
+    }
+    let reason = "a store has one directory inside, quarantine";
+    Err(Error::io("create", name, io::Error::new(io::ErrorKind::InvalidInput, reason)))
 }
 
 /// The same number; the crate is for 64-bit machines only.
