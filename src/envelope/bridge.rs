@@ -1,0 +1,1 @@
+//! serde on both sides.
