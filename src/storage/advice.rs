@@ -1,35 +1,67 @@
-//! Advice to the system about mapped memory.
+//! What the system is told about the use of mapped memory.
 
 use std::io;
 use std::ops::Range;
 
 use memmap2::{Advice, MmapRaw};
 
+use super::map::{Map, MapWriter};
 use super::to_usize;
+use crate::error::Result;
 
-/// Enters the pages of `range` into the page table, reading them where they are not in memory. Best effort.
-pub(super) fn warm(raw: &MmapRaw, range: Range<u64>) {
-    #[cfg(target_os = "linux")]
-    let advice = Advice::PopulateRead;
-    #[cfg(not(target_os = "linux"))]
-    let advice = Advice::WillNeed;
-    // An advice that is not taken costs faults later and nothing else.
-    let _ = raw.advise_range(advice, to_usize(range.start), to_usize(range.end - range.start));
+impl Map {
+    /// Asks the system to read the committed part of `range` into memory and to enter it into the page table, in
+    /// one call instead of one fault for every few pages. Best effort: a page that cannot be read is left alone.
+    pub(crate) fn warm(&self, range: Range<u64>) {
+        let start = range.start.max(self.floor());
+        let end = range.end.min(self.committed());
+        if start < end {
+            #[cfg(target_os = "linux")]
+            let advice = Advice::PopulateRead;
+            #[cfg(not(target_os = "linux"))]
+            let advice = Advice::WillNeed;
+            // An advice that is not taken costs faults later and nothing else.
+            let _ = self.memory().raw.advise_range(advice, to_usize(start), to_usize(end - start));
+        }
+    }
+
+    /// Tells the system to expect reads all over the file, so that a fault reads one page and not a window of them.
+    pub(crate) fn expect_random(&self) {
+        // As in `warm`.
+        let _ = self.memory().raw.advise(Advice::Random);
+    }
+
+    /// Tells the system to expect the file to be read in order; it replaces [`Map::expect_random`].
+    pub(crate) fn expect_sequential(&self) {
+        // As in `warm`.
+        let _ = self.memory().raw.advise(Advice::Sequential);
+    }
 }
 
-pub(super) fn expect_random(raw: &MmapRaw) {
-    // As in `warm`.
-    let _ = raw.advise(Advice::Random);
-}
-
-pub(super) fn expect_sequential(raw: &MmapRaw) {
-    // As in `warm`.
-    let _ = raw.advise(Advice::Sequential);
+impl MapWriter {
+    /// Makes the pages of `range` present and writable, so that a store to them neither faults nor finds the disk
+    /// full. Where the system cannot do that, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSpace`](crate::error::Error::NoSpace) where the file system has no room for the pages, else
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
+        let (memory, writable) = self.memory();
+        if range.start > range.end || range.end > self.limit() || !writable {
+            return Err(self.refusal("the range lies outside the part of the mapping that may be written"));
+        }
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(gate) = &memory.gate {
+            return gate.populate();
+        }
+        populate(&memory.raw, &range).map_err(|error| self.error("populate", error))
+    }
 }
 
 /// Makes the pages of `range` present and writable, where the system can do that.
 #[cfg(target_os = "linux")]
-pub(super) fn populate(raw: &MmapRaw, range: Range<u64>) -> io::Result<()> {
+fn populate(raw: &MmapRaw, range: &Range<u64>) -> io::Result<()> {
     use rustix::io::Errno;
 
     let length = to_usize(range.end - range.start);
@@ -47,6 +79,6 @@ pub(super) fn populate(raw: &MmapRaw, range: Range<u64>) -> io::Result<()> {
 
 /// Makes the pages of `range` present and writable, where the system can do that.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn populate(_raw: &MmapRaw, _range: Range<u64>) -> io::Result<()> {
+fn populate(_raw: &MmapRaw, _range: &Range<u64>) -> io::Result<()> {
     Ok(())
 }

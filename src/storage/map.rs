@@ -6,7 +6,6 @@
 //! where another program cuts the file, or where the disk cannot read a page that was evicted from memory.
 #![expect(unsafe_code, reason = "the one file of the crate that may hold unsafe code")]
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -18,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::mappings::{Length, LogBounds};
-use super::{Access, advice, to_usize};
+use super::{Access, to_usize};
 use crate::error::{Error, Result};
 
 /// One mapping of a file, or of the image of a simulated one.
@@ -27,17 +26,12 @@ use crate::error::{Error, Result};
 ///   memory lives; they are writable if `writable`.
 /// - (M2) Only `copy_in` and [`Memory::word`] reach them for writing, and [`Mappings`](super::mappings::Mappings)
 ///   makes either a [`Region`] or words over a file, never both: words are accessed atomically and not otherwise.
+#[derive(Debug)]
 pub(super) struct Memory {
-    raw: MmapRaw,
-    writable: bool,
+    pub(super) raw: MmapRaw,
+    pub(super) writable: bool,
     #[cfg(any(test, feature = "testing"))]
-    gate: Option<super::sim::Gate>,
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Memory({} bytes)", self.raw.len())
-    }
+    pub(super) gate: Option<super::sim::Gate>,
 }
 
 impl Memory {
@@ -67,19 +61,6 @@ impl Memory {
     /// The mapped bytes.
     pub(super) fn capacity(&self) -> u64 {
         self.raw.len() as u64
-    }
-
-    pub(super) fn raw(&self) -> &MmapRaw {
-        &self.raw
-    }
-
-    pub(super) fn writable(&self) -> bool {
-        self.writable
-    }
-
-    #[cfg(any(test, feature = "testing"))]
-    pub(super) fn gate(&self) -> Option<&super::sim::Gate> {
-        self.gate.as_ref()
     }
 
     /// Copies `bytes` into the mapping.
@@ -141,6 +122,7 @@ impl Memory {
             return None;
         }
         // SAFETY: the word lies inside the mapping, as was just checked (M1).
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts where a page does")]
         let word = unsafe { self.raw.as_mut_ptr().cast::<u64>().add(index) };
         // SAFETY: the word is mapped while `self` is borrowed, is aligned, as whole words from the start of a page
         // are (M1), and is accessed atomically only (M2).
@@ -149,7 +131,7 @@ impl Memory {
 }
 
 /// Where a mapping begins.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Base(*mut u8);
 
 // SAFETY: the pointer is an address and nothing else; all access through it is argued for where it happens.
@@ -168,6 +150,7 @@ unsafe impl Sync for Base {}
 ///   handle, and a process that does not hold LOCK writes nothing.
 /// - (M6) A region has at most one writer, which is not `Clone` and writes through `&mut self`; nothing makes a
 ///   reference to bytes outside `floor .. committed`.
+#[derive(Debug)]
 pub(super) struct Region {
     /// The start of `memory`, kept here to spare readers a step.
     base: Base,
@@ -205,13 +188,6 @@ impl Region {
     }
 }
 
-impl fmt::Debug for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let committed = self.committed.load(Ordering::Relaxed);
-        write!(f, "Region({}..{committed} of {})", self.floor, self.capacity)
-    }
-}
-
 /// The reading side of a mapped file: cheap to clone, and alive as long as any clone is.
 #[derive(Debug, Clone)]
 pub(crate) struct Map {
@@ -221,6 +197,10 @@ pub(crate) struct Map {
 impl Map {
     pub(super) fn new(region: Arc<Region>) -> Self {
         Self { region }
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.region.memory
     }
 
     /// The bytes of `range`, or `None` unless all of them are committed and at or above the floor.
@@ -255,26 +235,6 @@ impl Map {
     pub(crate) fn prefetch(&self, offset: u64) {
         // An address and not an access, so that it need not be inside the mapping.
         prefetch(self.region.base.0.wrapping_add(to_usize(offset)));
-    }
-
-    /// Asks the system to read the committed part of `range` into memory and to enter it into the page table, in
-    /// one call instead of one fault for every few pages. Best effort: a page that cannot be read is left alone.
-    pub(crate) fn warm(&self, range: Range<u64>) {
-        let start = range.start.max(self.region.floor);
-        let end = range.end.min(self.committed());
-        if start < end {
-            advice::warm(self.region.memory.raw(), start..end);
-        }
-    }
-
-    /// Tells the system to expect reads all over the file, so that a fault reads one page and not a window of them.
-    pub(crate) fn expect_random(&self) {
-        advice::expect_random(self.region.memory.raw());
-    }
-
-    /// Tells the system to expect the file to be read in order. This is undone by [`Map::expect_random`].
-    pub(crate) fn expect_sequential(&self) {
-        advice::expect_sequential(self.region.memory.raw());
     }
 }
 
@@ -318,6 +278,11 @@ impl MapWriter {
             memory,
         });
         Ok(Self { region, name: name.into(), file, committed, limit: committed, writable })
+    }
+
+    /// The memory behind the mapping, and whether this writer may store to it.
+    pub(super) fn memory(&self) -> (&Memory, bool) {
+        (&self.region.memory, self.writable)
     }
 
     pub(super) fn region(&self) -> &Arc<Region> {
@@ -391,30 +356,13 @@ impl MapWriter {
         self.region.committed.store(self.committed, Ordering::Release);
     }
 
-    /// Makes the pages of `range` present and writable, so that a store to them neither faults nor finds the disk
-    /// full. Where the system cannot do that, nothing happens.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSpace`] where the file system has no room for the pages, else [`Error::Io`].
-    pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
-        if range.start > range.end || range.end > self.limit || !self.writable {
-            return Err(self.refusal("the range lies outside the part of the mapping that may be written"));
-        }
-        #[cfg(any(test, feature = "testing"))]
-        if let Some(gate) = self.region.memory.gate() {
-            return gate.populate();
-        }
-        advice::populate(self.region.memory.raw(), range).map_err(|error| self.error("populate", error))
-    }
-
     #[cold]
-    fn refusal(&self, reason: &'static str) -> Error {
+    pub(super) fn refusal(&self, reason: &'static str) -> Error {
         self.error("map", io::Error::new(io::ErrorKind::InvalidInput, reason))
     }
 
     #[cold]
-    fn error(&self, op: &'static str, source: io::Error) -> Error {
+    pub(super) fn error(&self, op: &'static str, source: io::Error) -> Error {
         Error::io(op, &*self.name, source)
     }
 }

@@ -17,12 +17,13 @@ mod map;
 mod mappings;
 mod real;
 #[cfg(any(test, feature = "testing"))]
-pub mod sim;
+pub(crate) mod sim;
 mod words;
 
-pub(crate) use env::{Clock, Entropy, OsEntropy, SystemClock};
+pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
+pub(crate) use env::{OsEntropy, SystemClock};
 pub(crate) use map::{Map, MapWriter};
 pub(crate) use real::DirDisk;
 pub(crate) use words::Words;
@@ -235,6 +236,15 @@ fn split_name(name: &str) -> Result<(Option<&'static str>, &str)> {
         ));
     }
     Ok((directory, leaf))
+}
+
+/// Refuses every name of a directory but [`QUARANTINE`].
+fn check_directory_name(name: &str) -> Result<()> {
+    if name == QUARANTINE {
+        return Ok(());
+    }
+    let reason = "a store has one directory inside, quarantine";
+    Err(Error::io("create", name, io::Error::new(io::ErrorKind::InvalidInput, reason)))
 }
 
 /// The same number; the crate is for 64-bit machines only.

@@ -3,21 +3,20 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process;
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::map::{Map, MapWriter, Memory};
-use super::mappings::{LogBounds, Mappings, refused};
-use super::words::Words;
 use super::{Access, Disk, File, LOCK_NAME, Lock, LockMode, QUARANTINE, split_name};
 use crate::error::{Error, Result};
 
+mod file;
 mod root;
+
+use file::RealFile;
 
 /// What a file of a store may be: for its owner to read and write.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
@@ -102,14 +101,7 @@ impl DirDisk {
     }
 
     fn handle(&self, name: &str, file: fs::File, access: Access) -> Arc<dyn File> {
-        let process = self.process;
-        Arc::new(RealFile {
-            file: Arc::new(file),
-            name: name.into(),
-            access,
-            process,
-            mappings: Mappings::default(),
-        })
+        Arc::new(RealFile::new(name, file, access, self.process))
     }
 
     fn open_lock(&self, mode: LockMode) -> Result<Option<fs::File>> {
@@ -222,8 +214,9 @@ impl Disk for DirDisk {
 
     fn make_dir(&self, name: &str) -> Result<()> {
         self.check_process()?;
+        super::check_directory_name(name)?;
         let failed = |errno: Errno| Error::io("create", name, errno.into());
-        match rustix::fs::mkdirat(&self.root, QUARANTINE, DIRECTORY_MODE) {
+        match rustix::fs::mkdirat(&self.root, name, DIRECTORY_MODE) {
             // Created just now, so that it cannot be a link: give back what the umask took.
             Ok(()) => rustix::fs::chmodat(&self.root, name, DIRECTORY_MODE, AtFlags::empty()).map_err(failed),
             Err(Errno::EXIST) => self.open_directory(name).map(drop),
@@ -265,111 +258,6 @@ impl Disk for DirDisk {
     }
 }
 
-/// A file of the file system.
-#[derive(Debug)]
-struct RealFile {
-    file: Arc<fs::File>,
-    name: Box<str>,
-    access: Access,
-    process: u32,
-    mappings: Mappings,
-}
-
-impl RealFile {
-    fn failed(&self, op: &'static str, source: io::Error) -> Error {
-        Error::io(op, &*self.name, source)
-    }
-
-    fn write_all(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
-        self.mappings.check_write(offset, bytes.len() as u64)?;
-        while !bytes.is_empty() {
-            match self.file.write_at(bytes, offset) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    offset += written as u64;
-                    bytes = bytes.get(written..).unwrap_or_default();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn read_full(&self, mut offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset) {
-                Ok(0) => break,
-                Ok(read) => {
-                    offset += read as u64;
-                    filled += read;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
-    }
-
-    fn map(&self, access: Access, capacity: u64) -> io::Result<Arc<Memory>> {
-        if capacity > isize::MAX as u64 {
-            return Err(refused("the mapping is larger than the address space"));
-        }
-        Memory::of_file(&self.file, access, capacity)
-    }
-}
-
-impl File for RealFile {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn len(&self) -> Result<u64> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|source| self.failed("look up", source))
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.read_full(offset, buf).map_err(|source| self.failed("read", source))
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.write_all(offset, bytes).map_err(|source| self.failed("write", source))
-    }
-
-    fn sync(&self) -> Result<()> {
-        check_process(self.process, &self.name)?;
-        sync_data(&self.file).map_err(|source| self.failed("sync", source))
-    }
-
-    fn map_log(&self, floor: u64, committed: u64, capacity: u64) -> Result<(MapWriter, Map)> {
-        let bounds = LogBounds { floor, committed, capacity };
-        self.map(self.access, capacity)
-            .and_then(|memory| {
-                let file = Arc::<fs::File>::clone(&self.file);
-                self.mappings.map_log(memory, file, &self.name, self.access, bounds)
-            })
-            .map_err(|source| self.failed("map", source))
-    }
-
-    fn map_whole(&self) -> Result<Map> {
-        let length = self.len()?;
-        self.map(Access::Read, length)
-            .and_then(|memory| self.mappings.map_whole(memory, length))
-            .map_err(|source| self.failed("map", source))
-    }
-
-    fn map_words(&self, count: usize) -> Result<Words> {
-        let bytes = (count as u64).saturating_mul(8);
-        if bytes > self.len()? {
-            return Err(self.failed("map", refused("the file is shorter than its words")));
-        }
-        self.map(self.access, bytes)
-            .and_then(|memory| self.mappings.map_words(memory, self.access, count))
-            .map_err(|source| self.failed("map", source))
-    }
-}
-
 fn not_regular(name: &str) -> Error {
     let reason = "it is not a regular file; something else was put in its place, move it away";
     Error::io("open", name, io::Error::new(io::ErrorKind::InvalidInput, reason))
@@ -399,18 +287,9 @@ fn names_in(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// One sync, without the retry after a signal that the standard library would make.
-#[cfg(not(target_vendor = "apple"))]
-fn sync_data(file: &fs::File) -> io::Result<()> {
-    Ok(rustix::fs::fdatasync(file)?)
-}
-
-/// `F_FULLFSYNC`, as nothing less reaches the medium here.
-#[cfg(target_vendor = "apple")]
-fn sync_data(file: &fs::File) -> io::Result<()> {
-    file.sync_data()
-}
-
 fn sync_directory(directory: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::fsync(directory)?)
 }
+
+#[cfg(test)]
+mod tests;

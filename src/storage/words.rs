@@ -36,7 +36,7 @@ impl fmt::Debug for WordsInner {
 
 impl Words {
     pub(super) fn new(memory: Arc<Memory>, access: Access, count: usize) -> Self {
-        let writable = memory.writable() && access == Access::ReadWrite;
+        let writable = memory.writable && access == Access::ReadWrite;
         Self { inner: Arc::new(WordsInner { memory, count, writable }) }
     }
 
@@ -84,7 +84,7 @@ impl Words {
             return;
         }
         #[cfg(any(test, feature = "testing"))]
-        let _closed = self.inner.memory.gate().map(super::sim::Gate::close);
+        let _closed = self.inner.memory.gate.as_ref().map(super::sim::Gate::close);
         if let Some(word) = self.inner.memory.word(index) {
             word.store(value.to_le(), ordering);
         }
