@@ -36,6 +36,9 @@ pub(super) const NOT_AN_OBJECT: &str = "must be an object";
 /// Bytes of the keys that every event has: organisation, project, timestamp and the time of receipt.
 const FIXED_KEY_BYTES: usize = 16 + 16 + 8 + 8;
 
+/// Bytes of text that most envelopes get along with.
+const TEXT_BYTES_USUAL: usize = 128;
+
 /// Holds envelopes to the rules. Shared by all writers of a store.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
@@ -115,6 +118,7 @@ impl Acceptor {
             envelope.anonymous_id.as_ref(),
             envelope.message_id.as_ref(),
         ];
+        out.texts.reserve(texts.into_iter().flatten().map(String::len).sum());
         for (which, text) in TextField::ALL.into_iter().zip(texts) {
             if let Some(text) = text {
                 self.take_text(which, text, out)?;
@@ -152,6 +156,7 @@ impl Acceptor {
     ) -> Result<()> {
         out.clear();
         scratch.trees.reset();
+        out.texts.reserve(TEXT_BYTES_USUAL);
         let mut reader = Reader::new(line)?;
         let mut fields = Fields::begin(&mut reader)?;
         let mut roots = Roots::default();
@@ -167,7 +172,9 @@ impl Acceptor {
                     self.take_text(which, field.string(&mut reader, &mut scratch.key)?, out)?;
                 }
                 Field::Properties | Field::Context => match project_id {
-                    Some(project_id) => self.take_tree(field, &mut reader, project_id, scratch, &mut roots)?,
+                    Some(project_id) => {
+                        self.take_tree(field, &mut reader, project_id, scratch, &mut roots)?
+                    }
                     None => {
                         let [first, second] = &mut waiting;
                         let place = if first.is_none() { first } else { second };
@@ -278,8 +285,10 @@ impl Acceptor {
             notes.add(Note::NotAnId);
         }
         if Fact::is_fact(out.event_type()) {
-            let body =
-                codec::Body { properties: properties.map(ValueRef::new), context: context.map(ValueRef::new) };
+            let body = codec::Body {
+                properties: properties.map(ValueRef::new),
+                context: context.map(ValueRef::new),
+            };
             if let Some(fact) = Fact::of(out.event_type(), out.user_id(), out.anonymous_id(), &body) {
                 notes = notes.union(identity::check(&fact, &body, &self.limits)?);
                 out.fact_digest = Some(fact.digest());

@@ -37,6 +37,7 @@ pub(crate) struct Body<'a> {
 ///
 /// [`Error::TooLarge`] where a tree is larger than any segment.
 pub(crate) fn encode(out: &mut Vec<u8>, properties: Option<&[u8]>, context: Option<&[u8]>) -> Result<()> {
+    out.reserve(field_bytes(properties) + field_bytes(context));
     bincode::encode_into_writer(Record { properties, context }, Append(out), layout()).map_err(|_| {
         let bytes = properties.map_or(0, <[u8]>::len) + context.map_or(0, <[u8]>::len);
         Error::TooLarge { what: "record", bytes: bytes as u64, bytes_max: RECORD_BYTES_MAX as u64 }

@@ -92,7 +92,8 @@ impl Field {
     pub(crate) fn uuid<'a>(self, reader: &mut Reader<'a>, scratch: &mut String) -> Result<Uuid> {
         let text = self.string(reader, scratch)?;
         // `uuid` reads braces and the URN form as well, which are longer.
-        let uuid = if matches!(text.len(), 32 | 36) { Uuid::try_parse_ascii(text.as_bytes()).ok() } else { None };
+        let uuid =
+            if matches!(text.len(), 32 | 36) { Uuid::try_parse_ascii(text.as_bytes()).ok() } else { None };
         uuid.ok_or_else(|| {
             Error::invalid(self.name(), "is not a UUID; write 32 hex digits, with or without hyphens")
         })

@@ -23,19 +23,8 @@ pub(super) fn check(field: impl Into<Cow<'static, str>>, text: &str, bytes_max: 
 }
 
 /// Words that producers send where they have no id.
-const WORDS: [&str; 11] = [
-    "anonymous",
-    "guest",
-    "null",
-    "none",
-    "undefined",
-    "nan",
-    "true",
-    "false",
-    "0",
-    "-1",
-    "[object Object]",
-];
+const WORDS: [&str; 11] =
+    ["anonymous", "guest", "null", "none", "undefined", "nan", "true", "false", "0", "-1", "[object Object]"];
 
 /// Tells whether an id is a word that stands for no id, in any case, quoted or not, or only zeros and dashes.
 pub(crate) fn is_no_id(id: &str) -> bool {
@@ -112,7 +101,9 @@ mod tests {
 
     #[test]
     fn ids_that_only_look_like_such_words_are_ids() {
-        for id in ["nulls", "guest_1", "1", "-2", "01", "0x0", "a-0", "no", "object", "\"null", "\u{430}nonymous"] {
+        for id in
+            ["nulls", "guest_1", "1", "-2", "01", "0x0", "a-0", "no", "object", "\"null", "\u{430}nonymous"]
+        {
             assert!(!is_no_id(id), "{id}");
         }
     }

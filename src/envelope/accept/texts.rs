@@ -3,66 +3,55 @@
 use super::fields::TextField;
 
 /// Texts, back to back in the order of [`TextField`]. None is empty, so an empty one is absent.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Texts {
     text: String,
-    /// Where each ends in `text`.
-    ends: [usize; 5],
-    /// The texts in the order of arrival, while they arrive: which, and where it ends.
-    arrived: Vec<(TextField, usize)>,
+    /// Where each begins and ends in `text`.
+    spans: [(usize, usize); 5],
+    /// A text has come after one that stands behind it.
+    shuffled: bool,
 }
 
 impl Texts {
     pub(super) fn clear(&mut self) {
         self.text.clear();
-        self.ends = [0; 5];
-        self.arrived.clear();
+        self.spans = Default::default();
+        self.shuffled = false;
+    }
+
+    /// Makes room for `bytes` more.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
     }
 
     /// Takes one text; each field at most once.
     pub(super) fn push(&mut self, which: TextField, text: &str) {
+        let start = self.text.len();
         self.text.push_str(text);
-        self.arrived.push((which, self.text.len()));
+        let mut later = self.spans.iter_mut().skip(which as usize);
+        if let Some(span) = later.next() {
+            *span = (start, self.text.len());
+        }
+        self.shuffled |= later.any(|span| *span != (0, 0));
     }
 
     /// Puts the texts into their order. To be called once, after the last `push`.
     pub(super) fn finish(&mut self) {
-        if !self.arrived.is_sorted_by_key(|(which, _)| *which as usize) {
-            self.sort();
-        }
-        let mut arrived = self.arrived.iter().peekable();
-        let mut end = 0;
-        for (which, place) in TextField::ALL.into_iter().zip(&mut self.ends) {
-            if let Some((_, its_end)) = arrived.next_if(|(arrived, _)| *arrived == which) {
-                end = *its_end;
+        if self.shuffled {
+            let mut sorted = String::with_capacity(self.text.len());
+            for span in &mut self.spans {
+                let start = sorted.len();
+                sorted.push_str(self.text.get(span.0..span.1).unwrap_or_default());
+                *span = (start, sorted.len());
             }
-            *place = end;
+            self.text = sorted;
+            self.shuffled = false;
         }
-        self.arrived.clear();
-    }
-
-    fn sort(&mut self) {
-        let mut sorted = String::with_capacity(self.text.len());
-        let mut order = Vec::with_capacity(self.arrived.len());
-        for which in TextField::ALL {
-            let mut start = 0;
-            for (arrived, end) in &self.arrived {
-                if *arrived == which {
-                    sorted.push_str(self.text.get(start..*end).unwrap_or_default());
-                    order.push((which, sorted.len()));
-                }
-                start = *end;
-            }
-        }
-        self.text = sorted;
-        self.arrived = order;
     }
 
     /// One of the texts, empty where it is absent.
     pub(super) fn get(&self, which: TextField) -> &str {
-        let which = which as usize;
-        let start = if which == 0 { 0 } else { self.ends.get(which - 1).copied().unwrap_or_default() };
-        let end = self.ends.get(which).copied().unwrap_or_default();
+        let (start, end) = self.spans.get(which as usize).copied().unwrap_or_default();
         self.text.get(start..end).unwrap_or_default()
     }
 
@@ -71,6 +60,14 @@ impl Texts {
         &self.text
     }
 }
+
+impl PartialEq for Texts {
+    fn eq(&self, other: &Self) -> bool {
+        TextField::ALL.iter().all(|which| self.get(*which) == other.get(*which))
+    }
+}
+
+impl Eq for Texts {}
 
 #[cfg(test)]
 mod tests {
