@@ -112,6 +112,18 @@ mod testing {
             Self(seed)
         }
 
+        /// The seed of this run of the tests: `ENVELOG_SEED` if it is set to a number, else a random one. A test
+        /// prints it, so that what it found can be found again.
+        pub fn seed_of_run() -> u64 {
+            if let Some(seed) = std::env::var("ENVELOG_SEED").ok().and_then(|seed| seed.parse().ok()) {
+                return seed;
+            }
+            let mut bytes = [0; 8];
+            // Without randomness the same run is made each time, which is a test as well.
+            let _ = super::OsEntropy.fill(&mut bytes);
+            u64::from_le_bytes(bytes)
+        }
+
         /// The next 64 bits.
         pub const fn next_u64(&mut self) -> u64 {
             self.0 = self.0.wrapping_add(GOLDEN_GAMMA);

@@ -152,11 +152,12 @@ pub(crate) trait File: fmt::Debug + Send + Sync {
 
     /// Maps `capacity` bytes of address space, which may reach beyond the end of the file.
     ///
-    /// Readers see `floor..committed`, and more as the writer publishes. A file has one such writer at a time. On a
+    /// Readers see `floor..committed`, and more as the writer publishes. A handle has one such writer at a time. On a
     /// file opened for reading the writer may publish and not write.
     fn map_log(&self, floor: u64, committed: u64, capacity: u64) -> Result<(MapWriter, Map)>;
 
-    /// Maps the file at its present length for reading, all of it committed. Refused while a [`MapWriter`] lives.
+    /// Maps the file at its present length for reading, all of it committed. Refused while a [`MapWriter`]
+    /// of the same handle lives.
     fn map_whole(&self) -> Result<Map>;
 
     /// Maps the first `count` 64-bit words of the file, which must be that long, for atomic loads and stores.

@@ -20,7 +20,8 @@ const PAGE: usize = 4096;
 
 /// A file, whatever its names are.
 pub(super) struct Inode {
-    mappings: Mappings,
+    /// The mappings of every handle on the file.
+    handles: Mutex<Vec<Weak<Mappings>>>,
     name: Box<str>,
     contents: Mutex<Contents>,
 }
@@ -62,7 +63,7 @@ impl Inode {
             durable: durable.to_vec(),
             believed: None,
         };
-        Arc::new(Self { mappings: Mappings::default(), name: name.into(), contents: Mutex::new(contents) })
+        Arc::new(Self { handles: Mutex::default(), name: name.into(), contents: Mutex::new(contents) })
     }
 
     /// Tells the file which disk it is on.
@@ -134,18 +135,28 @@ impl Inode {
         contents.believed = Some(contents.volatile());
     }
 
-    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn live_handles(&self) -> Vec<Arc<Mappings>> {
+        let mut handles = self.handles.lock();
+        handles.retain(|handle| handle.strong_count() > 0);
+        handles.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Writes through the handle that has these mappings, and refuses what a map of any handle shows: stricter than
+    /// a real disk, where a handle knows of its own maps only.
+    fn write(&self, mappings: &Mappings, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let end = offset.checked_add(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         if bytes.is_empty() {
             return Ok(());
         }
-        self.mappings.check_write(offset, bytes.len() as u64)?;
+        for handle in self.live_handles() {
+            handle.check_write(offset, bytes.len() as u64)?;
+        }
         let mut contents = self.contents.lock();
         if contents.memory.as_ref().is_some_and(|memory| end > memory.capacity()) {
-            contents.map(&self.name, &self.mappings, end.saturating_mul(2))?;
+            self.map_contents(&mut contents, end.saturating_mul(2))?;
         }
         if let Some(memory) = &contents.memory {
-            memory.write_image(&self.mappings, offset, bytes)?;
+            memory.write_image(mappings, offset, bytes)?;
         } else {
             let present = contents.bytes.len().max(to_usize(end));
             contents.bytes.resize(present, 0);
@@ -171,7 +182,17 @@ impl Inode {
 
     /// The image, mapped with room for `capacity` bytes.
     fn map(&self, capacity: u64) -> io::Result<Arc<Memory>> {
-        self.contents.lock().map(&self.name, &self.mappings, capacity)
+        self.map_contents(&mut self.contents.lock(), capacity)
+    }
+
+    fn map_contents(&self, contents: &mut Contents, capacity: u64) -> io::Result<Arc<Memory>> {
+        if let Some(memory) = contents.memory.as_ref().filter(|memory| memory.capacity() >= capacity) {
+            return Ok(Arc::clone(memory));
+        }
+        if self.live_handles().iter().any(|handle| handle.are_pinned()) {
+            return Err(refused("the image of the file cannot grow while it is written through a mapping"));
+        }
+        contents.map(&self.name, capacity)
     }
 }
 
@@ -193,13 +214,8 @@ impl Contents {
         self.believed.as_ref().is_some_and(|believed| same_part(volatile, believed, page, PAGE))
     }
 
-    fn map(&mut self, name: &str, mappings: &Mappings, capacity: u64) -> io::Result<Arc<Memory>> {
-        if let Some(memory) = self.memory.as_ref().filter(|memory| memory.capacity() >= capacity) {
-            return Ok(Arc::clone(memory));
-        }
-        if mappings.are_pinned() {
-            return Err(refused("the image of the file cannot grow while it is written through a mapping"));
-        }
+    /// A new image of the present contents, with room for `capacity` bytes.
+    fn map(&mut self, name: &str, capacity: u64) -> io::Result<Arc<Memory>> {
         let bytes = self.volatile();
         let gate = Gate::new(&self.disk, name);
         let memory = Memory::of_image(capacity.max(self.capacity).max(self.length).max(1), gate)?;
@@ -254,11 +270,14 @@ pub(super) struct SimFile {
     name: Arc<str>,
     inode: Arc<Inode>,
     access: Access,
+    mappings: Arc<Mappings>,
 }
 
 impl SimFile {
     pub(super) fn new(disk: Arc<Shared>, name: &str, inode: Arc<Inode>, access: Access) -> Self {
-        Self { disk, name: name.into(), inode, access }
+        let mappings = Arc::new(Mappings::default());
+        inode.handles.lock().push(Arc::downgrade(&mappings));
+        Self { disk, name: name.into(), inode, access, mappings }
     }
 
     fn failed(&self, op: &'static str, source: io::Error) -> Error {
@@ -271,7 +290,7 @@ impl SimFile {
         let end = offset.saturating_add(bytes.len() as u64);
         let allowed = length + state.room_for(end.saturating_sub(length));
         let fitting = to_usize(allowed.saturating_sub(offset).min(bytes.len() as u64));
-        self.inode.write(offset, bytes.get(..fitting).unwrap_or_default())?;
+        self.inode.write(&self.mappings, offset, bytes.get(..fitting).unwrap_or_default())?;
         if fitting < bytes.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -328,7 +347,7 @@ impl File for SimFile {
         let file = Arc::<Inode>::clone(&self.inode);
         self.inode
             .map(capacity)
-            .and_then(|memory| self.inode.mappings.map_log(memory, file, &self.name, self.access, bounds))
+            .and_then(|memory| self.mappings.map_log(memory, file, &self.name, self.access, bounds))
             .map_err(|source| self.failed("map", source))
     }
 
@@ -337,7 +356,7 @@ impl File for SimFile {
         let length = self.inode.length();
         self.inode
             .map(length)
-            .and_then(|memory| self.inode.mappings.map_whole(memory, length))
+            .and_then(|memory| self.mappings.map_whole(memory, length))
             .map_err(|source| self.failed("map", source))
     }
 
@@ -349,7 +368,7 @@ impl File for SimFile {
         }
         self.inode
             .map(bytes)
-            .and_then(|memory| self.inode.mappings.map_words(memory, self.access, count))
+            .and_then(|memory| self.mappings.map_words(memory, self.access, count))
             .map_err(|source| self.failed("map", source))
     }
 }
