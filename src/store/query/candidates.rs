@@ -15,7 +15,7 @@ pub(crate) struct TypeSet {
 }
 
 impl TypeSet {
-    pub(crate) fn insert(&mut self, no: TypeNo) {
+    fn insert(&mut self, no: TypeNo) {
         let word = no.index() / 64;
         if self.words.len() <= word {
             self.words.resize(word + 1, 0);
@@ -28,6 +28,14 @@ impl TypeSet {
     #[inline]
     pub(crate) fn contains(&self, no: TypeNo) -> bool {
         self.words.get(no.index() / 64).is_some_and(|word| word >> (no.index() % 64) & 1 == 1)
+    }
+}
+
+impl FromIterator<TypeNo> for TypeSet {
+    fn from_iter<I: IntoIterator<Item = TypeNo>>(numbers: I) -> Self {
+        let mut set = Self::default();
+        numbers.into_iter().for_each(|no| set.insert(no));
+        set
     }
 }
 
@@ -123,8 +131,8 @@ pub(crate) struct Scan<'v> {
     /// What blocks read from the front hold, and what those from the back do, each in rising order.
     front: VecDeque<u32>,
     back: VecDeque<u32>,
-    numbers: Vec<u32>,
-    timestamps: Vec<i64>,
+    numbers: [u32; BLOCK],
+    timestamps: [i64; BLOCK],
 }
 
 const BLOCK_U32: u32 = 1024;
@@ -148,8 +156,8 @@ impl<'v> Scan<'v> {
             module,
             front: VecDeque::new(),
             back: VecDeque::new(),
-            numbers: Vec::new(),
-            timestamps: Vec::new(),
+            numbers: [NONE; BLOCK],
+            timestamps: [0; BLOCK],
         }
     }
 
@@ -181,34 +189,27 @@ impl<'v> Scan<'v> {
 
     /// Finds the candidates of one block.
     fn read(&mut self, block: u32, matches: &mut VecDeque<u32>) -> Result<()> {
-        let start = block * BLOCK_U32;
-        let end = start.saturating_add(BLOCK_U32).min(self.within.end);
-        let len = (end - start) as usize;
+        let place = block as usize;
         let mut times = None;
         if let Some(wanted) = self.times {
-            match self.index.zone(block as usize, self.within.end)? {
+            match self.index.zone(place)? {
                 Some(zone) if overlap(zone, wanted) => times = (!contains(wanted, zone)).then_some(wanted),
                 _ => return Ok(()),
             }
         }
-        self.numbers.clear();
-        self.numbers.resize(len, NONE);
-        self.index.fill_types(block as usize, &mut self.numbers)?;
-        let first = start.max(self.within.start);
-        let types = &self.types;
-        let typed = (start..end).zip(&self.numbers).filter(|(_, no)| types.contains(TypeNo::new(**no)));
-        matches.extend(typed.map(|(ordinal, _)| ordinal).filter(|ordinal| *ordinal >= first));
+        let start = block * BLOCK_U32;
+        let len = self.index.fill_types(place, &mut self.numbers)?;
+        let (types, within) = (&self.types, &self.within);
+        let numbers = self.numbers.get(..len).unwrap_or_default();
+        let typed = (start..).zip(numbers).filter(|(_, no)| types.contains(TypeNo::new(**no)));
+        matches.extend(typed.map(|(ordinal, _)| ordinal).filter(|ordinal| within.contains(ordinal)));
         if let (Some(module), false) = (self.module, matches.is_empty()) {
-            self.numbers.clear();
-            self.numbers.resize(len, NONE);
-            self.index.fill_modules(block as usize, &mut self.numbers)?;
+            self.index.fill_modules(place, &mut self.numbers)?;
             let numbers = &self.numbers;
             matches.retain(|ordinal| numbers.get((ordinal - start) as usize) == Some(&module.get()));
         }
         if let (Some(times), false) = (times, matches.is_empty()) {
-            self.timestamps.clear();
-            self.timestamps.resize(len, 0);
-            self.index.fill_times(block as usize, &mut self.timestamps)?;
+            self.index.fill_times(place, &mut self.timestamps)?;
             let timestamps = &self.timestamps;
             matches.retain(|ordinal| {
                 let time = timestamps.get((ordinal - start) as usize);

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
+use super::candidates::TypeSet;
 use super::condition::PropertyCondition;
-use crate::envelope::time;
-use crate::index::TimeRange;
+use crate::error::Result;
+use crate::index::{ModuleNo, ProjectNo, SegmentIndex, TimeRange, TypeNo};
+use crate::store::event::{EventRef, property_at};
 use crate::types::{Nanos, Seq};
 
 /// The first nanosecond that a store holds, and the last that a [`Nanos`] can.
@@ -63,9 +65,65 @@ impl fmt::Debug for Filter {
 }
 
 impl Filter {
-    pub(crate) fn takes_type(&self, name: &str) -> bool {
-        !self.by_type
-            || self.types.iter().any(|wanted| **wanted == *name)
+    pub(crate) fn add_types<T: Into<String>>(&mut self, names: impl IntoIterator<Item = T>) {
+        self.by_type = true;
+        self.types.extend(names.into_iter().map(|name| name.into().into_boxed_str()));
+    }
+
+    pub(crate) fn add_prefix(&mut self, prefix: impl Into<String>) {
+        self.by_type = true;
+        self.prefixes.push(prefix.into().into_boxed_str());
+    }
+
+    /// The numbers in an index of the types that are asked for; they may have no events in view.
+    pub(crate) fn type_numbers(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Vec<TypeNo>> {
+        let mut numbers = Vec::new();
+        if self.prefixes.is_empty() {
+            for name in &self.types {
+                numbers.extend(index.type_no(project, name)?.filter(|no| !numbers.contains(no)));
+            }
+        } else {
+            let types = index.types(project)?;
+            numbers.extend(types.iter().filter(|each| self.takes_type(&each.name)).map(|each| each.no));
+        }
+        Ok(numbers)
+    }
+
+    /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
+    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Option<Option<TypeSet>>> {
+        if !self.by_type {
+            return Ok(Some(None));
+        }
+        let numbers = self.type_numbers(index, project)?;
+        Ok((!numbers.is_empty()).then(|| Some(numbers.into_iter().collect())))
+    }
+
+    /// The module that is asked for, if one is; the outer `None` where an index does not have it.
+    pub(crate) fn module_in(
+        &self,
+        index: &SegmentIndex,
+        project: ProjectNo,
+    ) -> Result<Option<Option<ModuleNo>>> {
+        match &self.module {
+            Some(name) => Ok(index.module_no(project, name)?.map(Some)),
+            None => Ok(Some(None)),
+        }
+    }
+
+    /// Whether the event's properties are as asked.
+    #[inline]
+    pub(crate) fn has_properties(&self, event: &EventRef<'_>) -> bool {
+        if self.conditions.is_empty() {
+            return true;
+        }
+        let Some(properties) = event.properties() else { return false };
+        self.conditions
+            .iter()
+            .all(|each| property_at(properties, &each.path).is_some_and(|value| each.condition.holds(value)))
+    }
+
+    fn takes_type(&self, name: &str) -> bool {
+        self.types.iter().any(|wanted| **wanted == *name)
             || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
     }
 
@@ -122,6 +180,6 @@ mod tests {
         let mut filter = Filter::default();
         filter.until(DateTime::<Utc>::MIN_UTC);
         assert!(!includes(filter.times, Nanos::new(i64::MIN)));
-        assert_eq!(nanos(time::to_datetime(Nanos::new(7))), Nanos::new(7));
+        assert_eq!(nanos(crate::envelope::time::to_datetime(Nanos::new(7))), Nanos::new(7));
     }
 }

@@ -73,16 +73,14 @@ impl<'v> EventQuery<'v> {
     /// Keeps events of any of these types; of none if there are none.
     #[must_use]
     pub fn of_types<T: Into<String>>(mut self, event_types: impl IntoIterator<Item = T>) -> Self {
-        self.filter.by_type = true;
-        self.filter.types.extend(event_types.into_iter().map(|name| name.into().into_boxed_str()));
+        self.filter.add_types(event_types);
         self
     }
 
     /// Keeps events whose type begins with these characters, such as `order.`.
     #[must_use]
     pub fn type_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.filter.by_type = true;
-        self.filter.prefixes.push(prefix.into().into_boxed_str());
+        self.filter.add_prefix(prefix);
         self
     }
 
@@ -166,8 +164,7 @@ impl<'v> EventQuery<'v> {
     }
 
     fn prepared(&self) -> Prepared {
-        let pinned = self.view.pinned();
-        Prepared::new(self.filter.clone(), &pinned.snapshot, pinned.project_id)
+        Prepared::new(self.filter.clone(), self.view.pinned())
     }
 }
 

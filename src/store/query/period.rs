@@ -1,6 +1,6 @@
 //! Days and months of UTC.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use chrono::{Datelike as _, NaiveDate};
 
 use crate::envelope::time;
 use crate::types::Nanos;
@@ -62,14 +62,13 @@ fn epoch_days(date: NaiveDate) -> i64 {
     i64::from(date.to_epoch_days())
 }
 
-/// The first instant of a period as the public surface shows it.
-pub(crate) fn start(stretch: Stretch) -> DateTime<Utc> {
-    time::to_datetime(stretch.start)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn start(stretch: Stretch) -> chrono::DateTime<chrono::Utc> {
+        time::to_datetime(stretch.start)
+    }
 
     #[test]
     fn every_instant_is_in_the_day_and_month_that_the_calendar_says() {

@@ -2,15 +2,16 @@
 
 use super::candidates::{Candidates, Scan, TypeSet};
 use super::filter::{ALL_TIMES, Filter, contains, includes, overlap};
-use crate::envelope::ValueRef;
 use crate::error::Result;
-use crate::index::{IdHash, IdKind, ModuleNo, NameSummary, ProjectNo, TimeRange, TypeNo, id_hash};
-use crate::store::event::{EventRef, property_at};
-use crate::store::handle::{SegmentHandle, Snapshot};
-use crate::types::Ordinal;
+use crate::index::{IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash};
+use crate::store::event::EventRef;
+use crate::store::handle::{Pinned, SegmentView};
+use crate::types::{Nanos, Ordinal};
 
-/// Postings of more types than this are not merged: the type column is scanned.
+/// Postings of more types than this are not merged: the columns are scanned.
 const MERGED_TYPES_MAX: usize = 8;
+/// A scan of columns costs about as much for each frame as this part of walking a posting.
+const SCAN_DISCOUNT: u32 = 4;
 
 /// A filter made ready: what does not change from segment to segment is done once.
 #[derive(Debug, Clone)]
@@ -22,11 +23,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(filter: Filter, snapshot: &Snapshot, project_id: [u8; 16]) -> Self {
-        let hash = |id: Option<&str>, kind| Some(id_hash(&snapshot.hash_key, &project_id, kind, id?));
+    pub(crate) fn new(filter: Filter, pinned: &Pinned) -> Self {
+        let Pinned { snapshot, project_id, .. } = pinned;
+        let hash = |id: Option<&str>, kind| Some(id_hash(&snapshot.hash_key, project_id, kind, id?));
         let user = hash(filter.user.as_deref(), IdKind::User);
         let device = hash(filter.device.as_deref(), IdKind::Device);
-        Self { filter, project_id, user, device }
+        Self { filter, project_id: *project_id, user, device }
     }
 
     /// Whether records must be read to know which events are taken.
@@ -41,67 +43,39 @@ impl Prepared {
         is(&self.filter.user, event.user_id())
             && is(&self.filter.device, event.anonymous_id())
             && event.keys().project_id == self.project_id
-            && self.has_properties(event)
-    }
-
-    #[inline]
-    fn has_properties(&self, event: &EventRef<'_>) -> bool {
-        if self.filter.conditions.is_empty() {
-            return true;
-        }
-        let Some(properties): Option<ValueRef<'_>> = event.properties() else { return false };
-        self.filter.conditions.iter().all(|each| {
-            property_at(properties, &each.path).is_some_and(|value| each.condition.holds(value))
-        })
+            && self.filter.has_properties(event)
     }
 
     /// The plan for one segment; `None` where the index rules out all of its events.
-    pub(crate) fn plan<'v>(&self, handle: &'v SegmentHandle, snapshot: &Snapshot) -> Result<Option<Plan<'v>>> {
+    pub(crate) fn plan<'v>(&self, segment: SegmentView<'v>) -> Result<Option<Plan<'v>>> {
         let filter = &self.filter;
-        let bound = handle.bound(snapshot.visible);
-        let from = handle.ordinals_below(filter.seq_min);
-        let to = handle.ordinals_below(filter.seq_max.next()).min(bound);
+        let index = segment.index;
+        let from = segment.handle.ordinals_below(filter.seq_min);
+        let to = segment.handle.ordinals_below(filter.seq_max.next()).min(index.frames());
         if from >= to || filter.times.min > filter.times.max {
             return Ok(None);
         }
-        let index = &handle.index;
-        let Some(project) = index.project(&self.project_id, bound)? else { return Ok(None) };
-        if !overlap(filter.times, project.times) {
-            return Ok(None);
+        let mut times = None;
+        if filter.times != ALL_TIMES {
+            let Some(all) = index.times()?.filter(|all| overlap(filter.times, *all)) else { return Ok(None) };
+            times = (!contains(filter.times, all)).then_some(filter.times);
         }
-        let times = (!contains(filter.times, project.times)).then_some(filter.times);
-        let module = match &filter.module {
-            Some(name) => match index.module_no(project.no, name)? {
-                Some(no) => Some(no),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        let mut plan = Plan {
-            handle,
-            project: project.no,
-            bound,
-            from,
-            to,
-            times,
-            module,
-            types: None,
-            events: project.events,
-            driver: Driver::Scan,
-        };
+        let Some(project) = index.project(&self.project_id)? else { return Ok(None) };
+        let Some(module) = filter.module_in(index, project)? else { return Ok(None) };
+        let driver = Driver::Scan;
+        let mut plan = Plan { segment, project, from, to, times, module, types: None, driver };
         if filter.by_type && !plan.take_types(filter)? {
             return Ok(None);
         }
-        let taken = plan.choose(self)?;
-        Ok(taken.then_some(plan))
+        Ok(plan.choose(self)?.then_some(plan))
     }
 }
 
-/// Where the candidates of a segment come from, cheapest first.
+/// Where the candidates of a segment come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Driver {
     /// The postings of a user or of a device.
-    Id(IdKind, IdHash),
+    Id(IdKind, IdNo),
     /// The postings of the types.
     Types,
     /// The columns.
@@ -112,51 +86,38 @@ enum Driver {
 #[derive(Debug)]
 struct Types {
     numbers: Vec<TypeNo>,
-    /// Their events below the bound.
     events: u32,
 }
 
 /// How a query goes about one segment.
 #[derive(Debug)]
 pub(crate) struct Plan<'v> {
-    pub(crate) handle: &'v SegmentHandle,
+    pub(crate) segment: SegmentView<'v>,
     pub(crate) project: ProjectNo,
-    pub(crate) bound: u32,
     /// Ordinals from here, included, to there, excluded.
     from: u32,
     to: u32,
-    /// `None` where every event of the project is inside the range asked for.
+    /// `None` where every event of the segment is inside the range asked for.
     times: Option<TimeRange>,
     module: Option<ModuleNo>,
     /// `None` where every type is taken.
     types: Option<Types>,
-    /// The project's events below the bound.
-    events: u32,
     driver: Driver,
 }
 
 impl<'v> Plan<'v> {
     /// Looks the types up; false where the segment has none of them in the range of times.
     fn take_types(&mut self, filter: &Filter) -> Result<bool> {
+        let index = self.segment.index;
         let mut types = Types { numbers: Vec::new(), events: 0 };
-        let index = &self.handle.index;
-        let mut take = |summary: &NameSummary<TypeNo>| {
-            if summary.count > 0 && overlap(filter.times, summary.times) && !types.numbers.contains(&summary.no) {
-                types.numbers.push(summary.no);
-                types.events += summary.count;
-            }
-        };
-        if filter.prefixes.is_empty() {
-            for name in &filter.types {
-                if let Some(summary) = index.type_named(self.project, name, self.bound)? {
-                    take(&summary);
-                }
-            }
-        } else {
-            for summary in index.types(self.project, self.bound)? {
-                if filter.takes_type(&summary.name) {
-                    take(&summary);
-                }
+        for no in filter.type_numbers(index, self.project)? {
+            let is_outside = match self.times {
+                Some(wanted) => index.type_times(no)?.is_none_or(|times| !overlap(wanted, times)),
+                None => false,
+            };
+            if !is_outside {
+                types.events += index.count(no)?;
+                types.numbers.push(no);
             }
         }
         let any = !types.numbers.is_empty();
@@ -166,84 +127,105 @@ impl<'v> Plan<'v> {
 
     /// Chooses the cheapest source; false where a user or device has no event here.
     fn choose(&mut self, prepared: &Prepared) -> Result<bool> {
-        let mut cost = self.to - self.from;
+        let index = self.segment.index;
+        let mut cost = (self.to - self.from) / SCAN_DISCOUNT;
         if let Some(types) = &self.types
             && types.numbers.len() <= MERGED_TYPES_MAX
-            && types.events < cost
+            && (types.events <= cost || types.numbers.len() == 1)
         {
             cost = types.events;
             self.driver = Driver::Types;
         }
         for (kind, hash) in [(IdKind::User, prepared.user), (IdKind::Device, prepared.device)] {
             let Some(hash) = hash else { continue };
-            let Some(postings) = self.handle.index.id_postings(hash, kind, self.bound)? else {
-                return Ok(false);
+            let Some(id) = index.id_no(self.project, kind, hash)? else { return Ok(false) };
+            // Where it is not written down how many events an id has, it is taken to have few.
+            let events = match self.segment.handle.is_sealed() {
+                true => index.id_summary(kind, id)?.map_or(0, |summary| summary.count),
+                false => 0,
             };
-            if postings.count() <= cost {
-                cost = postings.count();
-                self.driver = Driver::Id(kind, hash);
+            if events <= cost {
+                cost = events;
+                self.driver = Driver::Id(kind, id);
             }
         }
         Ok(true)
     }
 
-    /// Whether every event of the project below the bound is taken, as far as the index can say.
+    /// Whether nothing but types and times decides.
+    fn has_all_ordinals(&self) -> bool {
+        self.module.is_none() && self.from == 0 && self.to == self.segment.index.frames()
+    }
+
+    /// Whether all events of the types taken are taken, and which these are: `None` for all of them.
+    pub(crate) fn whole_types(&self) -> Option<Option<&[TypeNo]>> {
+        let whole = self.times.is_none() && self.has_all_ordinals();
+        whole.then(|| self.types.as_ref().map(|types| &*types.numbers))
+    }
+
+    /// Whether every event of the project is taken.
     pub(crate) fn is_whole(&self) -> bool {
-        self.types.is_none() && self.is_only_typed()
+        self.whole_types().is_some_and(|types| types.is_none())
     }
 
-    /// Whether nothing but the type decides.
-    fn is_only_typed(&self) -> bool {
-        self.times.is_none() && self.module.is_none() && self.from == 0 && self.to == self.bound
-    }
-
-    /// The number of events, where the index knows it without looking at them; only for a query that needs no
+    /// The number of events, where the index knows it without looking at each; only for a query that needs no
     /// records.
     pub(crate) fn exact_count(&self) -> Result<Option<u64>> {
+        let index = self.segment.index;
+        let mut count = 0;
         let Some(types) = &self.types else {
-            return Ok(self.is_whole().then_some(self.events.into()));
-        };
-        if self.is_only_typed() {
-            return Ok(Some(types.events.into()));
-        }
-        if self.times.is_none() && self.module.is_none() {
-            let mut count = 0;
-            for no in &types.numbers {
-                count += self.postings(*no)?.len() as u64;
+            if self.is_whole() {
+                for each in index.types(self.project)? {
+                    count += u64::from(each.count);
+                }
+                return Ok(Some(count));
             }
-            return Ok(Some(count));
+            return Ok(None);
+        };
+        match self.times {
+            None if self.has_all_ordinals() => return Ok(Some(types.events.into())),
+            None if self.module.is_none() => {
+                for no in &types.numbers {
+                    count += self.postings(*no)?.len() as u64;
+                }
+            }
+            // The last of all instants has none behind it to count up to.
+            Some(TimeRange { min, max }) if self.has_all_ordinals() && max < Nanos::new(i64::MAX) => {
+                for no in &types.numbers {
+                    count += u64::from(index.count_between(*no, min, Nanos::new(max.get() + 1))?);
+                }
+            }
+            _ => return Ok(None),
         }
-        Ok(None)
+        Ok(Some(count))
     }
 
-    fn postings(&self, no: TypeNo) -> Result<crate::index::Postings<'v>> {
-        let mut postings = self.handle.index.postings(no, self.bound)?;
-        postings.seek(Ordinal::new(self.from));
-        postings.seek_back(Ordinal::new(self.to));
+    fn postings(&self, no: TypeNo) -> Result<Postings<'v>> {
+        let mut postings = self.segment.index.postings(no)?;
+        if self.from > 0 {
+            postings.seek(Ordinal::new(self.from));
+        }
+        if self.to < self.segment.index.frames() {
+            postings.seek_back(Ordinal::new(self.to));
+        }
         Ok(postings)
     }
 
     fn type_set(&self) -> Result<TypeSet> {
-        let mut set = TypeSet::default();
         match &self.types {
-            Some(types) => types.numbers.iter().for_each(|no| set.insert(*no)),
-            None => {
-                self.handle.index.types(self.project, self.bound)?.iter().for_each(|each| set.insert(each.no));
-            }
+            Some(types) => Ok(types.numbers.iter().copied().collect()),
+            None => Ok(self.segment.index.types(self.project)?.iter().map(|each| each.no).collect()),
         }
-        Ok(set)
     }
 
     /// The ordinals of the events that the index cannot rule out, in rising order from either end.
     pub(crate) fn walk(&self) -> Result<SegmentWalk<'v>> {
         let mut checks = Checks { types: None, times: self.times, module: self.module };
         let candidates = match self.driver {
-            Driver::Id(kind, hash) => {
-                if self.types.is_some() {
-                    checks.types = Some(self.type_set()?);
-                }
+            Driver::Id(kind, id) => {
                 checks.times = None;
-                Candidates::List(self.ordinals_of(kind, hash)?.into_iter())
+                checks.types = if self.types.is_some() { Some(self.type_set()?) } else { None };
+                Candidates::List(self.ordinals_of(kind, id)?.into_iter())
             }
             Driver::Types => {
                 let numbers = self.types.as_ref().map_or(&[][..], |types| &types.numbers);
@@ -251,27 +233,24 @@ impl<'v> Plan<'v> {
                 Candidates::of_postings(postings)
             }
             Driver::Scan => {
-                let checks = std::mem::replace(&mut checks, Checks { types: None, times: None, module: None });
-                let types = self.type_set()?;
-                let scan = Scan::new(&self.handle.index, self.from..self.to, types, checks.times, checks.module);
+                checks = Checks { types: None, times: None, module: None };
+                let (within, types) = (self.from..self.to, self.type_set()?);
+                let scan = Scan::new(self.segment.index, within, types, self.times, self.module);
                 Candidates::Scan(Box::new(scan))
             }
         };
-        Ok(SegmentWalk { handle: self.handle, candidates, checks })
+        Ok(SegmentWalk { segment: self.segment, candidates, checks })
     }
 
     /// The ordinals of one id in range, in rising order.
-    fn ordinals_of(&self, kind: IdKind, hash: IdHash) -> Result<Vec<Ordinal>> {
+    fn ordinals_of(&self, kind: IdKind, id: IdNo) -> Result<Vec<Ordinal>> {
         let mut ordinals = Vec::new();
-        if let Some(postings) = self.handle.index.id_postings(hash, kind, self.bound)? {
-            let within = self.from..self.to;
-            let times = self.times.unwrap_or(ALL_TIMES);
-            ordinals.extend(
-                postings
-                    .filter(|posting| includes(times, posting.timestamp))
-                    .map(|posting| posting.ordinal)
-                    .filter(|ordinal| within.contains(&ordinal.get())),
-            );
+        let times = self.times.unwrap_or(ALL_TIMES);
+        for posting in self.segment.index.postings_of(kind, id)?.rev() {
+            let posting = posting?;
+            if includes(times, posting.timestamp) && (self.from..self.to).contains(&posting.ordinal.get()) {
+                ordinals.push(posting.ordinal);
+            }
         }
         ordinals.sort_unstable();
         Ok(ordinals)
@@ -289,7 +268,7 @@ struct Checks {
 /// The candidates of one segment, checked against its columns.
 #[derive(Debug)]
 pub(crate) struct SegmentWalk<'v> {
-    handle: &'v SegmentHandle,
+    segment: SegmentView<'v>,
     candidates: Candidates<'v>,
     checks: Checks,
 }
@@ -308,20 +287,19 @@ impl SegmentWalk<'_> {
 
     #[inline]
     fn passes(&self, ordinal: Ordinal) -> Result<bool> {
-        let index = &self.handle.index;
-        if let Some(times) = self.checks.times
-            && !includes(times, index.timestamp(ordinal)?)
+        let Checks { types, times, module } = &self.checks;
+        let index = self.segment.index;
+        if let Some(times) = times
+            && !index.timestamp(ordinal)?.is_some_and(|time| includes(*times, time))
         {
             return Ok(false);
         }
-        if let Some(module) = self.checks.module
-            && index.module_of(ordinal)? != Some(module)
-        {
-            return Ok(false);
+        if types.is_none() && module.is_none() {
+            return Ok(true);
         }
-        match &self.checks.types {
-            Some(types) => Ok(index.type_of(ordinal)?.is_some_and(|no| types.contains(no))),
-            None => Ok(true),
-        }
+        Ok(index.type_and_module(ordinal)?.is_some_and(|(type_no, of_module)| {
+            types.as_ref().is_none_or(|types| types.contains(type_no))
+                && module.is_none_or(|wanted| wanted == of_module)
+        }))
     }
 }

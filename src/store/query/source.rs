@@ -1,11 +1,11 @@
 //! The candidates of a query over all segments, in seq order, from either end.
 
+use super::events::Steps;
 use super::plan::{Prepared, SegmentWalk};
 use crate::error::{Error, Result};
 use crate::store::event::EventRef;
-use crate::store::handle::SegmentHandle;
-use crate::store::view::Pinned;
-use crate::types::{Ordinal, Seq};
+use crate::store::handle::{Pinned, SegmentView};
+use crate::types::Ordinal;
 
 /// Where a candidate's frame is.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +20,13 @@ impl Located {
     /// The candidate's event; `None` if the frame is none after all.
     #[inline]
     pub(crate) fn read(self, pinned: &Pinned) -> Result<Option<EventRef<'_>>> {
-        let Some(handle) = pinned.handle(self.segment) else { return Ok(None) };
-        EventRef::read(handle, &pinned.snapshot.epochs, self.ordinal, self.offset)
+        let Some(segment) = pinned.segment(self.segment) else { return Ok(None) };
+        EventRef::read(segment.handle, &pinned.snapshot.epochs, self.ordinal, self.offset)
     }
 
     pub(crate) fn prefetch(self, pinned: &Pinned) {
-        if let Some(handle) = pinned.handle(self.segment) {
-            handle.segment.prefetch(self.offset);
+        if let Some(segment) = pinned.segment(self.segment) {
+            segment.handle.segment.prefetch(self.offset);
         }
     }
 }
@@ -35,7 +35,7 @@ impl Located {
 #[derive(Debug)]
 struct Current<'v> {
     at: u32,
-    handle: &'v SegmentHandle,
+    segment: SegmentView<'v>,
     walk: SegmentWalk<'v>,
 }
 
@@ -43,7 +43,7 @@ impl Current<'_> {
     #[inline]
     fn step(&mut self, from_back: bool) -> Result<Option<Located>> {
         let Some(ordinal) = self.walk.step(from_back)? else { return Ok(None) };
-        let offset = self.handle.index.offset(ordinal)?;
+        let offset = self.segment.index.offset(ordinal)?;
         Ok(Some(Located { segment: self.at, ordinal, offset }))
     }
 }
@@ -55,7 +55,7 @@ impl Current<'_> {
 #[derive(Debug)]
 pub(crate) struct Source<'v> {
     pinned: &'v Pinned,
-    pub(crate) prepared: Prepared,
+    prepared: Prepared,
     /// Segments that were not begun from either end.
     from: u32,
     to: u32,
@@ -70,15 +70,13 @@ pub(crate) struct Source<'v> {
 impl<'v> Source<'v> {
     pub(crate) fn new(pinned: &'v Pinned, prepared: Prepared) -> Self {
         let segments = &pinned.snapshot.segments;
-        let place = |seq: Seq| segments.partition_point(|handle| handle.segment.base_seq() <= seq);
-        let to = place(prepared.filter.seq_max.min(pinned.snapshot.visible));
-        let from = place(prepared.filter.seq_min).saturating_sub(1).min(to);
-        let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let to = segments.begun_by(prepared.filter.seq_max.min(pinned.snapshot.visible));
+        let from = segments.begun_by(prepared.filter.seq_min).saturating_sub(1).min(to);
         Self {
             pinned,
             prepared,
-            from: number(from),
-            to: number(to),
+            from,
+            to,
             front: None,
             back: None,
             begun_front: false,
@@ -87,9 +85,7 @@ impl<'v> Source<'v> {
         }
     }
 
-    /// The next candidate, from the front or from the back.
-    #[inline]
-    pub(crate) fn step(&mut self, from_back: bool) -> Option<Result<Located>> {
+    fn find(&mut self, from_back: bool) -> Option<Result<Located>> {
         loop {
             let (near, far) =
                 if from_back { (&mut self.back, &mut self.front) } else { (&mut self.front, &mut self.back) };
@@ -146,9 +142,9 @@ impl<'v> Source<'v> {
             self.from += 1;
             self.from - 1
         };
-        let Some(handle) = self.pinned.handle(at) else { return Ok(()) };
-        if let Some(plan) = self.prepared.plan(handle, &self.pinned.snapshot)? {
-            let current = Some(Current { at, handle, walk: plan.walk()? });
+        let Some(segment) = self.pinned.segment(at) else { return Ok(()) };
+        if let Some(plan) = self.prepared.plan(segment)? {
+            let current = Some(Current { at, segment, walk: plan.walk()? });
             *(if from_back { &mut self.back } else { &mut self.front }) = current;
         }
         Ok(())
@@ -160,8 +156,24 @@ impl<'v> Source<'v> {
         if gaps.is_empty() {
             return None;
         }
-        let base = self.pinned.handle(segment)?.segment.base_seq();
+        let base = self.pinned.segment(segment)?.handle.segment.base_seq();
         let gap = gaps.iter().find(|gap| gap.to.next() == base)?;
         Some(Error::Gap { from: gap.from, to: gap.to })
+    }
+}
+
+impl Steps for Source<'_> {
+    #[inline]
+    fn step(&mut self, from_back: bool) -> Option<Result<Located>> {
+        self.find(from_back)
+    }
+
+    #[inline]
+    fn takes(&self, event: &EventRef<'_>) -> bool {
+        self.prepared.takes(event)
+    }
+
+    fn is_exact(&self) -> bool {
+        !self.prepared.needs_records()
     }
 }
