@@ -70,7 +70,7 @@ impl ActiveIndex {
         self.frames.load(Ordering::Acquire)
     }
 
-    fn ids(&self, kind: IdKind) -> &IdTable {
+    pub(super) fn ids(&self, kind: IdKind) -> &IdTable {
         let [users, devices] = &self.ids;
         match kind {
             IdKind::User => users,
@@ -133,7 +133,8 @@ impl ActiveWriter {
     /// Appends an event whose frame begins at `offset`.
     pub(crate) fn push_event(&mut self, offset: u32, keys: &EventKeys<'_>) {
         let user = keys.user_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::User, id));
-        let device = keys.anonymous_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::Device, id));
+        let device =
+            keys.anonymous_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::Device, id));
         self.push_hashed(offset, keys, user, device);
     }
 
@@ -173,7 +174,10 @@ impl ActiveWriter {
     }
 
     fn advance(&mut self) {
-        debug_assert!((self.next as usize) < self.index.rows.capacity(), "more frames than the segment holds"); // A3
+        debug_assert!(
+            (self.next as usize) < self.index.rows.capacity(),
+            "more frames than the segment holds"
+        ); // A3
         self.next += 1;
         if (self.next as usize).is_multiple_of(BLOCK) {
             let block = self.next as usize / BLOCK - 1;
@@ -256,7 +260,8 @@ impl ActiveIndex {
     #[inline]
     pub(super) fn row(&self, ordinal: u32) -> Row {
         let words = self.rows.row(ordinal as usize);
-        let word = |at: usize| words.and_then(|row| row.get(at)).map_or(0, |cell| cell.load(Ordering::Acquire));
+        let word =
+            |at: usize| words.and_then(|row| row.get(at)).map_or(0, |cell| cell.load(Ordering::Acquire));
         let place = word(PLACE);
         Row { time: word(TIME).cast_signed(), offset: high(place), pair: low(place).checked_sub(1) }
     }

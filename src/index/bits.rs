@@ -76,8 +76,10 @@ mod tests {
             let max = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
             let width = width_of(max);
             assert!(u32::from(width) >= bits);
-            let numbers: Vec<u64> =
-                (0..100u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) & max).chain([max, 0, max]).collect();
+            let numbers: Vec<u64> = (0..100u64)
+                .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) & max)
+                .chain([max, 0, max])
+                .collect();
             let mut bytes = Vec::new();
             pack(&mut bytes, width, numbers.iter().copied());
             assert_eq!(bytes.len(), packed_len(numbers.len(), width));

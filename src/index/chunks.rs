@@ -45,9 +45,10 @@ impl<const N: usize> Rows<N> {
     /// The row's cells for the one writer, or `None` beyond the capacity.
     #[inline]
     pub(super) fn row_for_writing(&self, at: usize) -> Option<&[AtomicU64; N]> {
-        let chunk = self.chunks.get(at / CHUNK_ROWS)?.get_or_init(|| {
-            (0..CHUNK_ROWS).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect()
-        });
+        let chunk = self
+            .chunks
+            .get(at / CHUNK_ROWS)?
+            .get_or_init(|| (0..CHUNK_ROWS).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect());
         chunk.get(at % CHUNK_ROWS)
     }
 

@@ -71,7 +71,10 @@ impl Entry {
 
     /// Where the block's data begins, and how long that of a block of `numbers` is, slack included.
     pub(super) fn data(&self, numbers: usize) -> (u64, usize) {
-        (self.data, bits::packed_len(numbers, self.width) + usize::from(self.exceptions) * EXCEPTION_LEN + SLACK)
+        (
+            self.data,
+            bits::packed_len(numbers, self.width) + usize::from(self.exceptions) * EXCEPTION_LEN + SLACK,
+        )
     }
 
     /// Where the eight bytes with code `at` begin, from the start of the data, and its first bit in them.
@@ -152,8 +155,10 @@ fn encode_block(numbers: &[i64], shape: Shape, start: u64, entries: &mut Vec<u8>
     let divisor = UNITS.get(usize::from(unit)).copied().unwrap_or(1);
     let first = numbers.iter().copied().min().unwrap_or(0);
     // Differences of timestamps of hostile events may not fit; they are taken modulo 2^64, as `number` does.
-    let steps: Vec<u64> =
-        numbers.iter().map(|number| number.wrapping_sub(first).cast_unsigned() / divisor.cast_unsigned()).collect();
+    let steps: Vec<u64> = numbers
+        .iter()
+        .map(|number| number.wrapping_sub(first).cast_unsigned() / divisor.cast_unsigned())
+        .collect();
     let slope = if shape == Shape::Numbers { 0 } else { slope_of(&steps) };
     let residual = |at: usize, step: u64| step.wrapping_sub(rise(slope, at)).cast_signed();
 
@@ -301,8 +306,14 @@ mod tests {
                 check(&vec![5; len], shape);
                 check(&(0..len).map(|_| i64::try_from(random() % 1000).unwrap()).collect::<Vec<_>>(), shape);
                 check(&(0..len).map(|_| (random() << 11).cast_signed()).collect::<Vec<_>>(), shape);
-                check(&(0..len).map(|at| if at % 2 == 0 { i64::MAX } else { i64::MIN }).collect::<Vec<_>>(), shape);
-                check(&(0..len).map(|at| if at == 3 { i64::MIN } else { at as i64 }).collect::<Vec<_>>(), shape);
+                check(
+                    &(0..len).map(|at| if at % 2 == 0 { i64::MAX } else { i64::MIN }).collect::<Vec<_>>(),
+                    shape,
+                );
+                check(
+                    &(0..len).map(|at| if at == 3 { i64::MIN } else { at as i64 }).collect::<Vec<_>>(),
+                    shape,
+                );
             }
         }
     }

@@ -42,7 +42,9 @@ pub(crate) fn id_hash(key: &[u8; 16], project_id: &[u8; 16], kind: IdKind, id: &
     let mut short = [0u8; PREFIX + SHORT];
     let len = PREFIX + id.len();
     // One piece is faster than three; the hash is the same.
-    if let Some((prefix, text)) = short.get_mut(..len).and_then(|short| short.split_first_chunk_mut::<PREFIX>()) {
+    if let Some((prefix, text)) =
+        short.get_mut(..len).and_then(|short| short.split_first_chunk_mut::<PREFIX>())
+    {
         let (project, tail) = prefix.split_at_mut(project_id.len());
         project.copy_from_slice(project_id);
         tail.fill(kind as u8);

@@ -159,7 +159,9 @@ impl Header {
         out.put_i64(self.times.min.get());
         out.put_i64(self.times.max.get());
         let Counts { events, projects, types, modules, pairs, skips, late, ids, id_postings } = self.counts;
-        for count in [events, projects, types, modules, pairs, skips, late].into_iter().chain(ids).chain(id_postings) {
+        for count in
+            [events, projects, types, modules, pairs, skips, late].into_iter().chain(ids).chain(id_postings)
+        {
             out.put_u32(count);
         }
         out.put_u32(self.content_crc);
@@ -181,7 +183,8 @@ impl Header {
         let zero = reader.u16()?;
         let base_seq = Seq::new(reader.u64()?);
         let last_seq = Seq::new(reader.u64()?);
-        let origin = Origin { store_id, segment, base_seq, frames: reader.u32()?, crc_of_crcs: reader.u32()? };
+        let origin =
+            Origin { store_id, segment, base_seq, frames: reader.u32()?, crc_of_crcs: reader.u32()? };
         let times = TimeRange { min: Nanos::new(reader.i64()?), max: Nanos::new(reader.i64()?) };
         let counts = Counts {
             events: reader.u32()?,
@@ -211,7 +214,8 @@ impl Header {
 
     /// Whether sections lie in order within the content, and are as long as what they must hold.
     fn is_sound(&self) -> bool {
-        let Counts { events, projects, types, modules, pairs, skips, late: _, ids: _, id_postings } = self.counts;
+        let Counts { events, projects, types, modules, pairs, skips, late: _, ids: _, id_postings } =
+            self.counts;
         let holds = |section: Section, items: u32, item_len: usize| {
             self.section(section).len == u64::from(items).saturating_mul(item_len as u64)
         };

@@ -64,7 +64,7 @@ impl Dictionary {
         }
         let no = TypeNo::new(count32(self.types.len()));
         let name: Arc<str> = name.into();
-        let list = Arc::new(TypeList::new());
+        let list = Arc::<TypeList>::default();
         types.insert(Arc::clone(&name), no);
         self.types.push(Type { project, name, list: Arc::clone(&list) });
         Some((no, list))

@@ -171,8 +171,7 @@ impl IdWriter {
     fn grow(&self, ids: &IdTable) {
         let count = ids.table_count.load(Ordering::Relaxed);
         let Some(next) = ids.tables.get(count as usize) else { return };
-        let table =
-            next.get_or_init(|| (0..TABLE_MIN << count).map(|_| AtomicU64::new(0)).collect());
+        let table = next.get_or_init(|| (0..TABLE_MIN << count).map(|_| AtomicU64::new(0)).collect());
         let mask = table.len() - 1;
         for slot in 0..self.len {
             let hash = ids.hash(IdNo::new(slot)).get();
@@ -229,5 +228,16 @@ impl<'a> Chain<'a> {
             }
         }
         self.held.pop()
+    }
+
+    /// Leaves out what is at or after `to` and was not passed yet.
+    pub(in crate::index) fn seek_back(&mut self, to: IdPosting, time_of: impl Fn(u32) -> i64) {
+        while let Some(posting) = self.next(&time_of) {
+            if posting < to {
+                // It is the newest of what is left, wherever it is held.
+                self.held.push(posting);
+                return;
+            }
+        }
     }
 }

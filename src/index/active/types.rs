@@ -14,7 +14,7 @@ const INLINE: usize = 6;
 ///
 /// An event is *late* if an earlier posting of its type has a greater timestamp. The other events are in time order,
 /// which is what counting in a range of time rests on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::index) struct TypeList {
     len: AtomicU32,
     inline: [AtomicU32; INLINE],
@@ -47,14 +47,6 @@ impl Mark {
 }
 
 impl TypeList {
-    pub(super) fn new() -> Self {
-        Self {
-            len: AtomicU32::new(0),
-            inline: std::array::from_fn(|_| AtomicU32::new(0)),
-            more: OnceLock::new(),
-        }
-    }
-
     fn more(&self) -> &More {
         self.more.get_or_init(|| {
             Box::new(More {
