@@ -102,9 +102,7 @@ impl Delta {
         let is_person = fragment.timestamp.is_some();
         let out = &mut self.joined.0;
         if let Some(row) = self.rows.get_mut(fragment.key.as_slice()) {
-            if is_person
-                && let (Some(present), Some(fact)) = (RowRef::new(row), RowRef::new(&fragment.row))
-            {
+            if is_person && let (Some(present), Some(fact)) = (RowRef::new(row), RowRef::new(&fragment.row)) {
                 *outdated |= present.outdates(&fact);
             }
             self.joiner.join(&fragment.key, row, &fragment.row, out);

@@ -126,7 +126,9 @@ fn row_of(
                 }
             },
         };
-        let Some(((name, value), is_once)) = (if plain_first { plain.next() } else { once.next() }) else { break };
+        let Some(((name, value), is_once)) = (if plain_first { plain.next() } else { once.next() }) else {
+            break;
+        };
         let entry =
             Entry { name: name.as_bytes(), value: value.as_tree(), order: 0, once: is_once, at: out.len() };
         head.count(&entry)?;

@@ -232,7 +232,8 @@ fn least_identify(left: &RowRef<'_>, right: &RowRef<'_>) -> Option<(Side, u32)> 
 
 /// Which of two entries of one name stays; the left one where they are equal.
 fn winner(left: &RowRef<'_>, one: &Entry<'_>, right: &RowRef<'_>, other: &Entry<'_>) -> Side {
-    let orders: (Option<OrderRef<'_>>, Option<OrderRef<'_>>) = (left.order(one.order), right.order(other.order));
+    let orders: (Option<OrderRef<'_>>, Option<OrderRef<'_>>) =
+        (left.order(one.order), right.order(other.order));
     let left_wins = match (one.once, other.once) {
         (false, true) => true,
         (true, false) => false,

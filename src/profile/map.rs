@@ -103,7 +103,8 @@ impl ProfileMap {
 
     /// Replaces the runs from `run`'s first to its last seq, which it was made of.
     pub(crate) fn compacted(&mut self, run: Arc<Run>) {
-        let is_input = |old: &Arc<Run>| old.first_seq() >= run.first_seq() && old.last_seq() <= run.last_seq();
+        let is_input =
+            |old: &Arc<Run>| old.first_seq() >= run.first_seq() && old.last_seq() <= run.last_seq();
         let mut runs: Vec<Arc<Run>> = self.runs.iter().filter(|old| !is_input(old)).cloned().collect();
         let place = runs.partition_point(|old| old.first_seq() < run.first_seq());
         runs.insert(place, run);
@@ -223,9 +224,9 @@ impl ProfileMap {
         }
         let hash = KeyHash::of(&self.hash_key, &fragment.key);
         let newer = self.runs.iter().filter(|run| run.bounds().newest >= fragment.timestamp);
-        newer.filter_map(|run| Some((run, run.find(hash, &fragment.key).ok()??.row))).any(|(run, row)| {
-            run.slice(&row).is_ok_and(outdates)
-        })
+        newer
+            .filter_map(|run| Some((run, run.find(hash, &fragment.key).ok()??.row)))
+            .any(|(run, row)| run.slice(&row).is_ok_and(outdates))
     }
 
     /// Whether a row, all layers joined, is over its limits.
@@ -280,7 +281,8 @@ pub(crate) struct Profiles<'a> {
 impl Profiles<'_> {
     fn next_profile(&mut self) -> Result<Option<Profile>> {
         while let Some((key, row)) = self.rows.next_row()? {
-            let in_project = key.starts_with(&self.project_id) && kind_of(key).is_some_and(RowKind::is_person);
+            let in_project =
+                key.starts_with(&self.project_id) && kind_of(key).is_some_and(RowKind::is_person);
             if !in_project {
                 break;
             }

@@ -65,7 +65,8 @@ impl<'a> Merge<'a> {
     ///
     /// What a run reports when it is read.
     pub(crate) fn next_row(&mut self) -> Result<Option<(&'a [u8], &[u8])>> {
-        let Some((key, first)) = self.sources.iter().filter_map(|source| source.head).min_by_key(|(key, _)| *key)
+        let Some((key, first)) =
+            self.sources.iter().filter_map(|source| source.head).min_by_key(|(key, _)| *key)
         else {
             return Ok(None);
         };

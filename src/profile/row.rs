@@ -90,14 +90,8 @@ pub(crate) struct RowRef<'a> {
 
 impl<'a> RowRef<'a> {
     /// A row without anything.
-    pub(crate) const EMPTY: RowRef<'static> = RowRef {
-        identify: None,
-        live_traits: 0,
-        live_bytes: 0,
-        orders: &[],
-        message_ids: &[],
-        entries: &[],
-    };
+    pub(crate) const EMPTY: RowRef<'static> =
+        RowRef { identify: None, live_traits: 0, live_bytes: 0, orders: &[], message_ids: &[], entries: &[] };
 
     /// Splits the bytes of a row without looking into its parts; `None` where the lengths do not add up.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {

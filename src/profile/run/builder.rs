@@ -2,12 +2,13 @@
 //!
 //! Memory is bounded whatever the number of rows: one buffer, and one piece of the slot table at a time.
 
-use super::{
-    ALIGN, BLOCK_LEN, Bounds, HEADER_LEN, Header, KeyHash, Origin, ROW_HEAD_LEN, RULES, SLOT_LEN, hash_check,
+use super::layout::{
+    ALIGN, BLOCK_LEN, HEADER_LEN, Header, KeyHash, Origin, ROW_HEAD_LEN, RULES, SLOT_LEN, hash_check,
 };
 use crate::error::{Error, Result};
 use crate::format::bytes::{ByteReader, ByteWriter};
 use crate::format::manifest::{DerivedFile, ProfileRun};
+use crate::profile::delta::Bounds;
 use crate::profile::key::{RowKind, kind_of};
 use crate::profile::merge::Merge;
 use crate::profile::row::RowRef;
@@ -27,6 +28,16 @@ const SLOTS_PER_ROW: u64 = 2;
 /// What the medium or a run that is read reports; [`Error::TooLarge`] where the rows outgrow the format. The file is
 /// then of no use.
 pub(crate) fn write(file: &dyn File, origin: &Origin, rows: &mut Merge<'_>) -> Result<ProfileRun> {
+    write_in_pieces(file, origin, rows, PIECE_SLOTS_MAX)
+}
+
+/// Does what [`write`] does, with pieces of at most about `piece_slots_max` slots.
+pub(super) fn write_in_pieces(
+    file: &dyn File,
+    origin: &Origin,
+    rows: &mut Merge<'_>,
+    piece_slots_max: u64,
+) -> Result<ProfileRun> {
     let mut out = BlockWriter::new(file);
     let (mut row_count, mut person_count) = (0_u64, 0);
     let mut bounds = Bounds::default();
@@ -45,7 +56,7 @@ pub(crate) fn write(file: &dyn File, origin: &Origin, rows: &mut Merge<'_>) -> R
     let row_count = fit(row_count)?;
     fit(rows_end / ALIGN)?;
 
-    let pieces = (u64::from(row_count) * SLOTS_PER_ROW).div_ceil(PIECE_SLOTS_MAX);
+    let pieces = (u64::from(row_count) * SLOTS_PER_ROW).div_ceil(piece_slots_max);
     let piece_len = (u64::from(row_count) * SLOTS_PER_ROW).checked_div(pieces).map_or(0, |len| len + 1);
     let slot_count = pieces * piece_len;
     for piece in 0..pieces {
@@ -190,18 +201,23 @@ impl Slots {
 
     /// Puts an entry into the first free slot from `slot` on, if that is in this piece.
     fn insert(&mut self, slot: u64, tag: u32, unit: u32) -> Result<()> {
-        let Some(start) = slot.checked_sub(self.first).filter(|start| *start < self.len) else { return Ok(()) };
+        let Some(start) = slot.checked_sub(self.first).filter(|start| *start < self.len) else {
+            return Ok(());
+        };
         for step in 0..self.len {
             let at = usize::try_from((start + step) % self.len * SLOT_LEN).unwrap_or(usize::MAX);
             let Some(place) = at.checked_add(8).and_then(|end| self.bytes.get_mut(at..end)) else { break };
             if place.ends_with(&[0; 4]) {
-                let [a, b, c, d] = tag.to_le_bytes();
-                let [e, f, g, h] = unit.to_le_bytes();
-                place.copy_from_slice(&[a, b, c, d, e, f, g, h]);
+                let entry = u64::from(tag) | (u64::from(unit) << 32);
+                place.copy_from_slice(&entry.to_le_bytes());
                 return Ok(());
             }
         }
-        Err(Error::TooLarge { what: "a part of a run's slot table", bytes: self.len + 1, bytes_max: self.len })
+        Err(Error::TooLarge {
+            what: "a part of a run's slot table",
+            bytes: self.len + 1,
+            bytes_max: self.len,
+        })
     }
 }
 
