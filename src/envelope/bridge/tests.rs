@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::Limits;
-use crate::envelope::value::arbitrary::{check, json};
+use crate::envelope::value::arbitrary::{check, json, wide};
 use crate::envelope::{Number, Object, Value};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ fn everything() -> Everything {
 /// The value by way of `serde_json`'s text, which is what a host would have sent.
 fn through_text(value: &impl Serialize) -> Value {
     let text = serde_json::to_vec(value).unwrap();
-    Value::from_json(&text, &Limits::default()).unwrap()
+    Value::from_json(&text, &wide()).unwrap()
 }
 
 #[test]

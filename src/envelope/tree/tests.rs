@@ -4,24 +4,13 @@ use serde_json::Value as Json;
 use super::*;
 use crate::envelope::address::{AddressHasher, IpHashing, ProjectHasher};
 use crate::envelope::json::Reader;
-use crate::envelope::value::arbitrary::{check as property, json, same, text};
+use crate::envelope::value::arbitrary::{check as property, json, same, text, wide};
 use crate::envelope::{Number, Value};
 use crate::{Limits, Result};
 
 mod hostile;
 mod limits;
 mod scrub;
-
-/// Limits that no test but those of limits meets.
-fn wide() -> Limits {
-    Limits {
-        depth_max: 128,
-        keys_max: 100_000,
-        key_bytes_max: 100_000,
-        string_bytes_max: 1 << 20,
-        ..Limits::default()
-    }
-}
 
 fn build_with(text: &str, limits: &Limits, hasher: Option<&ProjectHasher>) -> Result<Vec<u8>> {
     let mut builder = TreeBuilder::new(limits);

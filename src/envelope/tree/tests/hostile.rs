@@ -134,7 +134,6 @@ fn nesting_does_not_use_the_stack() {
     };
     endure(&nested(1_000_000));
     assert!(check(&nested(1_000_000)).is_err());
-    assert!(ValueRef::new(&nested(100_000)).deserialize::<Json>().is_err());
     let text = format!("{}1{}", "[".repeat(128), "]".repeat(128));
     assert!(check(&build(&text)).is_ok());
 }
