@@ -164,13 +164,18 @@ impl Store {
 }
 
 /// An event that was staged and may wait for its sync.
-#[derive(Debug)]
 #[must_use = "the event is not known to be durable before `wait` returns"]
 pub struct Ticket {
     log: Arc<Log<StoreFold>>,
     pending: Pending,
     epoch: crate::types::Epoch,
     notes: Notes,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("pending", &self.pending).finish_non_exhaustive()
+    }
 }
 
 impl Ticket {

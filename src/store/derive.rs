@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
 use crate::format::manifest::{DerivedFile, ProfileRun, SealedSegment};
 use crate::format::names::FileName;
-use crate::index::{self, ActiveIndex, SealedIndex};
+use crate::index::{self, ActiveIndex, IndexFile, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
 use crate::log::segment::Segment;
 use crate::profile::{self, Delta, Merge, Run, Source};
@@ -17,12 +17,12 @@ use crate::types::Seq;
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`](crate::Error::Corrupt) where a frame does not read back.
+/// [`Error::Corrupt`] where a frame does not read back.
 pub(super) fn footer(segment: &Segment, end: u64) -> Result<SealedSegment> {
     let header = segment.header();
     let mut crcs = crc32fast::Hasher::new();
     let mut frames = 0;
-    for item in segment.scan(header.header_len, end) {
+    for item in segment.scan(first_offset(segment), end) {
         let (_, _, frame) = item?;
         crcs.update(&frame.crc().to_le_bytes());
         frames += 1;
@@ -36,6 +36,11 @@ pub(super) fn footer(segment: &Segment, end: u64) -> Result<SealedSegment> {
         crc_of_crcs: crcs.finalize(),
         index: None,
     })
+}
+
+/// Where a segment's first frame begins.
+pub(super) fn first_offset(segment: &Segment) -> u32 {
+    u32::try_from(segment.first_offset()).unwrap_or(u32::MAX)
 }
 
 /// What an index of a segment is made from.
@@ -82,23 +87,11 @@ impl Derived<'_> {
         active: &ActiveIndex,
     ) -> Result<(DerivedFile, SealedIndex)> {
         let origin = index_origin(self.store_id(), footer);
-        let bytes = index::seal(active, &origin, &self.hash_key);
-        self.write_index_bytes(segment, &origin, &bytes)
-    }
-
-    fn write_index_bytes(
-        &self,
-        segment: &Segment,
-        origin: &index::Origin,
-        bytes: &[u8],
-    ) -> Result<(DerivedFile, SealedIndex)> {
-        let name = FileName::Index(segment.id()).to_string();
-        let file = self.create(&name)?;
-        file.write_at(0, bytes)?;
+        let IndexFile { bytes, listed } = seal(segment, active, &origin)?;
+        let file = self.create(&FileName::Index(segment.id()).to_string())?;
+        file.write_at(0, &bytes)?;
         file.sync()?;
-        let listed =
-            DerivedFile { len: bytes.len() as u64, crc: crc32fast::hash(bytes), rules: index::RULES };
-        let index = SealedIndex::open(&*file, &listed, origin)?;
+        let index = SealedIndex::open(&*file, &listed, &origin)?;
         Ok((listed, index))
     }
 
@@ -106,7 +99,7 @@ impl Derived<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the medium, and [`Error::Corrupt`](crate::Error::Corrupt) where a frame does not read back.
+    /// Those of the medium, and [`Error::Corrupt`] where a frame does not read back.
     pub(super) fn rebuild_index(
         &self,
         segment: &Segment,
@@ -114,6 +107,18 @@ impl Derived<'_> {
     ) -> Result<(DerivedFile, SealedIndex)> {
         let active = index_segment(segment, footer.end, self.hash_key)?;
         self.write_index(segment, footer, &active)
+    }
+
+    /// The index of a sealed segment from its frames, in memory only, for a reader that may not write.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a frame does not read back.
+    pub(super) fn index_in_memory(&self, segment: &Segment, footer: &SealedSegment) -> Result<SealedIndex> {
+        let active = index_segment(segment, footer.end, self.hash_key)?;
+        let origin = index_origin(self.store_id(), footer);
+        let IndexFile { bytes, listed } = seal(segment, &active, &origin)?;
+        SealedIndex::from_bytes(bytes, &FileName::Index(footer.id).to_string(), &listed, &origin)
     }
 
     /// Opens the index that the manifest lists, or says why it is not believed.
@@ -146,8 +151,8 @@ impl Derived<'_> {
         let number = self.manifest.current().next_run;
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;
-        let listed = profile::write(&*file, &origin, &mut Merge::new(vec![Source::delta(delta)]))?;
-        let run = Run::open(&*file, &listed, &self.store_id(), &self.hash_key)?;
+        let listed = profile::write(&*file, &origin, &mut Merge::new(vec![Source::delta(delta, &[])]))?;
+        let run = Run::open(&*file, &listed, self.store_id(), &self.hash_key)?;
         Ok((listed, run))
     }
 
@@ -155,14 +160,14 @@ impl Derived<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the medium, and [`Error::Corrupt`](crate::Error::Corrupt) where an input does not read back.
+    /// Those of the medium, and [`Error::Corrupt`] where an input does not read back.
     pub(super) fn compact_runs(&self, inputs: &[Arc<Run>]) -> Result<(ProfileRun, Run)> {
         let number = self.manifest.current().next_run;
         let (first_seq, last_seq) = profile::seqs(inputs).unwrap_or((Seq::ZERO, Seq::ZERO));
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;
         let listed = profile::compact(&*file, &origin, inputs)?;
-        let run = Run::open(&*file, &listed, &self.store_id(), &self.hash_key)?;
+        let run = Run::open(&*file, &listed, self.store_id(), &self.hash_key)?;
         Ok((listed, run))
     }
 
@@ -173,7 +178,7 @@ impl Derived<'_> {
     /// Any mismatch, and those of the medium.
     pub(super) fn open_run(&self, listed: &ProfileRun) -> Result<Run> {
         let file = self.disk.open(&FileName::ProfileRun(listed.number).to_string(), Access::Read)?;
-        Run::open(&*file, listed, &self.store_id(), &self.hash_key)
+        Run::open(&*file, listed, self.store_id(), &self.hash_key)
     }
 
     /// Removes the file of a run that is no longer listed. One that stays is removed by the next opening.
@@ -182,14 +187,24 @@ impl Derived<'_> {
     }
 }
 
+/// The index file of a segment from the index in memory, which has all of its frames.
+fn seal(segment: &Segment, active: &ActiveIndex, origin: &index::Origin) -> Result<IndexFile> {
+    index::seal(active, origin).ok_or_else(|| Error::Corrupt {
+        file: segment.name().to_owned(),
+        offset: 0,
+        seq: Some(segment.base_seq()),
+        reason: "the segment has not as many frames as it should".into(),
+    })
+}
+
 /// The index in memory of a segment's frames up to `end`.
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`](crate::Error::Corrupt) where a frame does not read back.
+/// [`Error::Corrupt`] where a frame does not read back.
 pub(super) fn index_segment(segment: &Segment, end: u64, hash_key: [u8; 16]) -> Result<Arc<ActiveIndex>> {
     let mut active = index::ActiveWriter::new(hash_key, end);
-    for item in segment.scan(segment.header().header_len, end) {
+    for item in segment.scan(first_offset(segment), end) {
         let (_, offset, frame) = item?;
         match (frame.kind(), crate::format::keys::EventKeys::parse(frame.keys())) {
             (FrameKind::Event, Some(keys)) => active.push_event(offset, &keys),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::handle::SegmentHandle;
 use super::seal::{SealJob, SealQueue};
 use super::state::ReadState;
-use crate::envelope::codec;
+use crate::envelope::{EventType, codec};
 use crate::format::cursor::CursorKeys;
 use crate::format::frame::FrameKind;
 use crate::format::keys::EventKeys;
-use crate::index::{ActiveWriter, SegmentIndex};
+use crate::index::ActiveWriter;
 use crate::log::segment::Segment;
 use crate::log::{Fold, FoldNotes, Placed, Rolled};
 use crate::profile::Fragment;
@@ -41,7 +41,7 @@ pub(super) fn fact_of(kind: FrameKind, seq: Seq, keys: &[u8], body: &[u8]) -> Op
 }
 
 fn event_fact(keys: &EventKeys<'_>, body: &[u8]) -> Option<Fragment> {
-    if !Fragment::is_stated_by(keys.event_type) {
+    if keys.event_type != EventType::IDENTIFY {
         return None;
     }
     Fragment::from_frame(keys, codec::decode(body).ok()?.context)
@@ -92,10 +92,10 @@ impl Fold for StoreFold {
 
     fn rolled(&mut self, rolled: Rolled, next: &Arc<Segment>) {
         let writer = ActiveWriter::new(self.state.hash_key, self.segment_bytes_max);
-        let index = SegmentIndex::Active(Arc::clone(writer.index()));
+        let index = Arc::clone(writer.index());
         let full = std::mem::replace(&mut self.active, writer);
         let frozen = self.state.profiles.lock().freeze(rolled.last_seq);
-        self.state.push(SegmentHandle::new(Arc::clone(next), index));
+        self.state.push(SegmentHandle::active(Arc::clone(next), index));
         self.queue.push(SealJob { rolled, index: Arc::clone(full.index()), frozen });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::derive::{self, Derived};
+use super::derive::{Derived, first_offset};
 use super::fold::{Decisions, StoreFold, fact_of, index_frame};
 use super::handle::{SegmentHandle, Segments};
 use super::options::Options;
@@ -18,7 +18,7 @@ use crate::envelope::Acceptor;
 use crate::error::{Error, Result};
 use crate::format::manifest::SealedSegment;
 use crate::format::names::SECRET;
-use crate::index::{ActiveWriter, SegmentIndex};
+use crate::index::{ActiveWriter, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::{Env, LogOptions, OpenedLog, TailSegment};
 use crate::log::{Log, Marks, Parts, RecoveryReport, Rolled, Segment};
@@ -184,7 +184,7 @@ impl Folded {
             let listed = current.segments.iter().find(|listed| listed.id == segment.id());
             let Some(footer) = listed else { continue };
             let index = sealed_index(&derived, segment, footer, repair)?;
-            handles.push(Arc::new(SegmentHandle { segment: Arc::clone(segment), index }));
+            handles.push(Arc::new(SegmentHandle::sealed(Arc::clone(segment), Arc::new(index))));
         }
         let mut profiles = profiles(&derived, &opened.sealed, limits, repair)?;
 
@@ -197,11 +197,7 @@ impl Folded {
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
             last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());
-            let handle = SegmentHandle {
-                segment: Arc::clone(&tail.segment),
-                index: SegmentIndex::Active(Arc::clone(&index)),
-            };
-            handles.push(Arc::new(handle));
+            handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
             if is_last && opened.active.is_some() {
                 active = Some(writer);
             } else if opened.active.is_some() {
@@ -237,25 +233,21 @@ fn fold_tail(tail: &TailSegment, writer: &mut ActiveWriter, profiles: &mut Profi
     Ok(last)
 }
 
-fn first_offset(segment: &Segment) -> u32 {
-    u32::try_from(segment.first_offset()).unwrap_or(u32::MAX)
-}
-
 /// The index of a sealed segment: the listed file, or one made anew where that is missing, stale or damaged.
 fn sealed_index(
     derived: &Derived<'_>,
     segment: &Arc<Segment>,
     footer: &SealedSegment,
     repair: bool,
-) -> Result<SegmentIndex> {
+) -> Result<SealedIndex> {
     match derived.open_index(footer) {
-        Ok(Some(index)) => return Ok(SegmentIndex::Sealed(Arc::new(index))),
+        Ok(Some(index)) => return Ok(index),
         Ok(None) | Err(Error::Corrupt { .. } | Error::UnsupportedFormat { .. }) => {}
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     if !repair {
-        return derive::index_segment(segment, footer.end, derived.hash_key).map(SegmentIndex::Active);
+        return derived.index_in_memory(segment, footer);
     }
     let (listed, index) = derived.rebuild_index(segment, footer)?;
     derived.disk.sync_dir()?;
@@ -264,7 +256,7 @@ fn sealed_index(
             entry.index = Some(listed);
         }
     })?;
-    Ok(SegmentIndex::Sealed(Arc::new(index)))
+    Ok(index)
 }
 
 /// The profiles of all sealed segments: the listed runs, and folds of the segments that no believed run covers.

@@ -11,7 +11,7 @@ use super::derive::{self, Derived};
 use super::handle::SegmentHandle;
 use super::state::ReadState;
 use crate::error::{Error, Result};
-use crate::index::{ActiveIndex, SegmentIndex};
+use crate::index::ActiveIndex;
 use crate::limits::UNSEALED_ROLLED_MAX;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::{Marks, RollGate, Rolled, sync_rolled};
@@ -171,7 +171,7 @@ impl Sealer {
         let segment = Arc::clone(&job.rolled.segment);
         let id = segment.id();
         segment.release_file();
-        self.state.replace(id, SegmentHandle::new(segment, SegmentIndex::Sealed(Arc::new(index))));
+        self.state.replace(id, SegmentHandle::sealed(segment, Arc::new(index)));
         self.state.profiles.lock().flushed(Arc::new(run));
         // A compaction that fails costs nothing but the room; the next one tries again.
         let _ = self.compact(&derived);

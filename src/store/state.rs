@@ -3,14 +3,16 @@
 //! Lock order: `profiles` before `segments`. The writer holds `profiles` while it applies facts and shows them, so
 //! that a snapshot never has a fact that is not visible, nor lacks one that is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
 
-use super::handle::{SegmentHandle, Snapshot, SnapshotSource};
+use super::handle::{SegmentHandle, Segments, Snapshot, SnapshotSource};
 use crate::error::Result;
 use crate::format::keys::EventKeys;
-use crate::format::manifest::EpochStart;
+use crate::format::manifest::{EpochStart, GapRange};
 use crate::log::Marks;
 use crate::profile::ProfileMap;
 use crate::types::SegmentId;
@@ -19,9 +21,10 @@ use crate::types::SegmentId;
 pub(super) struct ReadState {
     pub(super) marks: Arc<Marks>,
     /// In the order of their seqs; the last one is written to.
-    pub(super) segments: RwLock<Arc<Vec<Arc<SegmentHandle>>>>,
+    pub(super) segments: RwLock<Arc<Segments>>,
     pub(super) profiles: Mutex<ProfileMap>,
     pub(super) epochs: Arc<[EpochStart]>,
+    pub(super) gaps: Arc<[GapRange]>,
     pub(super) hash_key: [u8; 16],
 }
 
@@ -35,19 +38,19 @@ impl ReadState {
     /// Adds the segment that is written to from now on.
     pub(super) fn push(&self, handle: SegmentHandle) {
         let mut segments = self.segments.write();
-        let mut list = Vec::clone(&segments);
+        let mut list = segments.to_vec();
         list.push(Arc::new(handle));
-        *segments = Arc::new(list);
+        *segments = Arc::new(Segments::new(list));
     }
 
     /// Replaces a segment's handle by one with another index.
     pub(super) fn replace(&self, id: SegmentId, handle: SegmentHandle) {
         let mut segments = self.segments.write();
-        let mut list = Vec::clone(&segments);
+        let mut list = segments.to_vec();
         if let Some(place) = list.iter_mut().find(|old| old.segment.id() == id) {
             *place = Arc::new(handle);
         }
-        *segments = Arc::new(list);
+        *segments = Arc::new(Segments::new(list));
     }
 
     /// The organisation that the first visible event of a project names, or `None` where there is no event of it.
@@ -58,15 +61,28 @@ impl ReadState {
     pub(super) fn organisation_of(&self, project_id: &[u8; 16]) -> Result<Option<[u8; 16]>> {
         let snapshot = self.snapshot()?;
         for handle in snapshot.segments.iter() {
-            let bound = handle.bound(snapshot.visible);
-            let Some(project) = handle.index.project(project_id, bound)? else { continue };
-            let Some(ordinal) = handle.index.first_of_project(project, bound)? else { continue };
-            let frame = handle.segment.frame(ordinal, handle.index.offset(ordinal)?)?;
+            let index = handle.index_until(snapshot.visible);
+            let Some(project) = index.project(project_id)? else { continue };
+            let Some(event_type) = index.types(project)?.into_iter().next() else { continue };
+            let Some(ordinal) = index.postings(event_type.no)?.next() else { continue };
+            let frame = handle.segment.frame(ordinal, index.offset(ordinal)?)?;
             if let Some(keys) = EventKeys::parse(frame.keys()) {
                 return Ok(Some(keys.org_id));
             }
         }
         Ok(None)
+    }
+}
+
+impl ReadState {
+    /// The projects that have visible events, in the order of their ids.
+    pub(super) fn projects(&self) -> Result<Vec<Uuid>> {
+        let snapshot = self.snapshot()?;
+        let mut ids = BTreeSet::new();
+        for handle in snapshot.segments.iter() {
+            ids.extend(handle.index_until(snapshot.visible).projects()?.into_iter().map(|project| project.id));
+        }
+        Ok(ids.into_iter().map(Uuid::from_bytes).collect())
     }
 }
 
@@ -80,6 +96,7 @@ impl SnapshotSource for ReadState {
             visible,
             profiles: profiles.clone(),
             epochs: Arc::clone(&self.epochs),
+            gaps: Arc::clone(&self.gaps),
             hash_key: self.hash_key,
         })
     }

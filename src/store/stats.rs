@@ -59,8 +59,7 @@ impl Store {
             mapped_writes: false,
         };
         for handle in snapshot.segments.iter() {
-            let bound = handle.bound(snapshot.visible);
-            for project in handle.index.projects(bound)? {
+            for project in handle.index_until(snapshot.visible).projects()? {
                 stats.events += u64::from(project.events);
             }
             stats.log_bytes += handle.segment.committed();
