@@ -34,7 +34,9 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// Bytes that were once durable do not read back as they were written.
-    #[error("{file}: damaged at offset {offset}: {reason}; restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range")]
+    #[error(
+        "{file}: damaged at offset {offset}: {reason}; restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range"
+    )]
     Corrupt {
         /// The file's name in the store's directory.
         file: String,
@@ -46,7 +48,9 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// A segment that the manifest lists is not there.
-    #[error("segment {segment} is listed in the manifest and its file is missing; restore it, or open with on_corruption(Quarantine)")]
+    #[error(
+        "segment {segment} is listed in the manifest and its file is missing; restore it, or open with on_corruption(Quarantine)"
+    )]
     MissingSegment {
         /// The segment's number.
         segment: u32,
@@ -58,7 +62,9 @@ pub enum Error {
         file: String,
     },
     /// A sync failed. What the call wrote may or may not survive; everything up to `durable` does.
-    #[error("sync failed: everything up to seq {durable} is durable, the outcome of this call is unknown; open the store anew")]
+    #[error(
+        "sync failed: everything up to seq {durable} is durable, the outcome of this call is unknown; open the store anew"
+    )]
     SyncFailed {
         /// The last seq that is known to be durable.
         durable: Seq,

@@ -1,7 +1,9 @@
 //! envelog: an embedded event store.
 
 #[cfg(not(all(target_pointer_width = "64", unix)))]
-compile_error!("envelog needs a 64-bit Unix: it maps whole segments and relies on a page cache that is coherent between read, write and mmap");
+compile_error!(
+    "envelog needs a 64-bit Unix: it maps whole segments and relies on a page cache that is coherent between read, write and mmap"
+);
 
 mod error;
 mod limits;
