@@ -5,6 +5,8 @@
 
 mod read;
 mod scan;
+mod string;
+mod walk;
 pub(crate) mod write;
 
 pub(crate) use read::{RawValue, Reader};

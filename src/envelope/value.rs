@@ -273,4 +273,6 @@ impl fmt::Debug for Object {
 }
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod tests;

@@ -150,16 +150,16 @@ impl<'a> ValueRef<'a> {
     }
 
     fn to_value_below(self, depth: usize) -> Value {
-        let Some(below) = depth.checked_sub(1) else { return Value::Null };
         match self.kind() {
             Kind::Null => Value::Null,
             Kind::Bool => self.as_bool().map_or(Value::Null, Value::Bool),
             Kind::Number => self.as_number().map_or(Value::Null, Value::Number),
             Kind::String => self.as_str().map_or(Value::Null, |text| Value::String(text.to_owned())),
-            Kind::List => Value::List(self.elements().map(|value| value.to_value_below(below)).collect()),
+            Kind::List | Kind::Object if depth == 0 => Value::Null,
+            Kind::List => Value::List(self.elements().map(|value| value.to_value_below(depth - 1)).collect()),
             Kind::Object => {
                 let entries = self.entries();
-                let owned = entries.map(|(key, value)| (key.to_owned(), value.to_value_below(below)));
+                let owned = entries.map(|(key, value)| (key.to_owned(), value.to_value_below(depth - 1)));
                 Value::Object(owned.collect::<Object>())
             }
         }

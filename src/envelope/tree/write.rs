@@ -13,8 +13,9 @@ impl ValueRef<'_> {
 }
 
 fn write_below(value: ValueRef<'_>, out: &mut Vec<u8>, depth: usize) {
-    let written = depth.checked_sub(1).and_then(|below| match value.kind() {
+    let written = match value.kind() {
         Kind::Null => None,
+        Kind::List | Kind::Object if depth == 0 => None,
         Kind::Bool => value.as_bool().map(|flag| {
             out.extend_from_slice(if flag { b"true" } else { b"false" });
         }),
@@ -23,14 +24,14 @@ fn write_below(value: ValueRef<'_>, out: &mut Vec<u8>, depth: usize) {
         }
         Kind::String => value.as_str().map(|text| write_string(out, text)),
         Kind::List => {
-            write_list(value, out, below);
+            write_list(value, out, depth - 1);
             Some(())
         }
         Kind::Object => {
-            write_object(value, out, below);
+            write_object(value, out, depth - 1);
             Some(())
         }
-    });
+    };
     if written.is_none() {
         out.extend_from_slice(b"null");
     }
