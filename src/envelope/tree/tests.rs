@@ -71,6 +71,13 @@ fn a_value_is_these_bytes() {
 }
 
 #[test]
+fn the_worked_example_of_the_format_document_holds() {
+    let tree = build(r#"{"ip":null,"n":[1,-2],"amount":253.79}"#);
+    let hex: String = tree.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "fb1606616d6f756e74d9032363026970c0016ef20301d002");
+}
+
+#[test]
 fn a_large_object_has_a_table_of_every_eighth_entry() {
     let text = |count: usize| {
         let entries: Vec<_> = (0..count).map(|index| format!("\"{index:02}\":{}", index % 10)).collect();
