@@ -66,6 +66,8 @@ fn what_the_rfc_forbids_is_refused_with_its_place() {
         (b"\"\\udc00\"", "byte 1: lone surrogate"),
         (b"\"\\ud800\\u0041\"", "byte 1: lone surrogate"),
         (b"\"\\ud800\\ud800\"", "byte 1: lone surrogate"),
+        (b"\"\\ud800\\ue000\"", "byte 1: lone surrogate"),
+        (b"\"\\udbff\\uffff\"", "byte 1: lone surrogate"),
         (b"\"a\nb\"", "byte 2: a control character in a string must be escaped"),
         (b"\"a\0b\"", "byte 2: a control character in a string must be escaped"),
         (b"{\"a\tb\":1}", "byte 3: a control character in a string must be escaped"),
