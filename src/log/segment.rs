@@ -330,7 +330,7 @@ impl Segment {
 /// Bytes of the frame that begins `bytes`, padding included; 0 where there is none or it is impossibly long.
 pub(super) fn frame_stride(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
-        Some(len) if (HEADER_LEN as u32..=FRAME_BYTES_MAX).contains(&len) => stride(len),
+        Some(len) if len as usize >= HEADER_LEN && len <= FRAME_BYTES_MAX => stride(len),
         _ => 0,
     }
 }
