@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::{Error, Result};
 
 /// What tells the time.
+#[cfg_attr(not(any(test, feature = "testing")), expect(unreachable_pub, reason = "public for tests alone"))]
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time now, in nanoseconds since 1970-01-01T00:00:00Z. It may step back.
     fn now(&self) -> i64;
@@ -27,6 +28,7 @@ impl Clock for SystemClock {
 }
 
 /// What gives random bytes for ids, salts and keys.
+#[cfg_attr(not(any(test, feature = "testing")), expect(unreachable_pub, reason = "public for tests alone"))]
 pub trait Entropy: fmt::Debug + Send + Sync {
     /// Fills `out` with random bytes.
     ///

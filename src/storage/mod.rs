@@ -20,6 +20,10 @@ mod real;
 pub(crate) mod sim;
 mod words;
 
+#[cfg_attr(
+    not(any(test, feature = "testing")),
+    expect(unreachable_pub, reason = "public for tests alone")
+)]
 pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};

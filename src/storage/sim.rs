@@ -1,6 +1,6 @@
 //! A simulated disk: what a process sees, what a power loss leaves, and operations that fail on demand.
 //!
-//! Each file has a *volatile* image (the page cache: a mapping, so that [`Map`] and [`MapWriter`] work as on a real
+//! Each file has a *volatile* image (the page cache: a mapping, so that `Map` and `MapWriter` work as on a real
 //! file) and a *durable* one (the medium); the directory has both as well. A sync copies the one to the other. A
 //! [crash](SimDisk::crash) keeps the durable image and a random part of what differs from it; a
 //! [kill](SimDisk::kill) keeps the volatile one.
@@ -170,18 +170,19 @@ impl SimDisk {
 
     /// The contents of a file as processes see them.
     pub fn file_bytes(&self, name: &str) -> Option<Vec<u8>> {
-        self.state().directory.volatile.get(name).map(|inode| inode.volatile())
+        self.state().directory.volatile.get(name).map(|inode| inode.volatile().to_vec())
     }
 
     /// The contents of a file that are certain to survive a power loss.
     pub fn durable_bytes(&self, name: &str) -> Option<Vec<u8>> {
-        self.state().directory.durable.get(name).map(|inode| inode.durable())
+        self.state().directory.durable.get(name).map(|inode| inode.durable().to_vec())
     }
 
     /// Replaces or creates a file, durably. Handles and mappings of the old one keep the old one.
     pub fn set_file_bytes(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
-        let inode = Inode::new(name, &state.options, bytes, bytes);
+        let image = Arc::new(bytes.to_vec());
+        let inode = Inode::new(name, &state.options, Arc::clone(&image), image);
         inode.adopt(&Arc::downgrade(&self.shared));
         state.directory.put(name, Some(&inode));
     }
@@ -295,7 +296,7 @@ impl Disk for SimDisk {
         if state.directory.volatile.get(name).is_some() || name == QUARANTINE {
             return Err(failed("open", name, io::ErrorKind::AlreadyExists));
         }
-        let inode = Inode::new(name, &state.options, &[], &[]);
+        let inode = Inode::new(name, &state.options, Arc::default(), Arc::default());
         inode.adopt(&Arc::downgrade(&self.shared));
         state.directory.change(Change::Link { name: name.into(), inode: Arc::clone(&inode) });
         Ok(self.file(name, inode, Access::ReadWrite))

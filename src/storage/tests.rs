@@ -361,6 +361,7 @@ fn words_are_little_endian_and_shared_between_handles() {
 fn readers_on_other_threads_see_whole_records_only() {
     const RECORD: u64 = 40;
     const RECORDS: u64 = 20_000;
+    let record_of = |number: u64| [number + 1; 5].map(u64::to_le_bytes);
     on_each_disk(|disk| {
         let file = disk.create("a").expect("created");
         fill_zeros(&*file, 0, RECORD * RECORDS).expect("filled");
@@ -369,7 +370,7 @@ fn readers_on_other_threads_see_whole_records_only() {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for number in 0..RECORDS {
-                    writer.write(number * RECORD, &[number as u8 | 1; RECORD as usize]).expect("room");
+                    writer.write(number * RECORD, record_of(number).as_flattened()).expect("room");
                     writer.publish((number + 1) * RECORD);
                 }
             });
@@ -381,7 +382,7 @@ fn readers_on_other_threads_see_whole_records_only() {
                         while number * RECORD < map.committed() {
                             let record =
                                 map.bytes(number * RECORD..(number + 1) * RECORD).expect("committed");
-                            assert_eq!(record, [number as u8 | 1; RECORD as usize]);
+                            assert_eq!(record, record_of(number).as_flattened());
                             number += 1;
                         }
                         std::hint::spin_loop();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::super::env::SimRng;
-use super::file::{Dirt, Inode, SECTOR};
+use super::file::{Dirt, Image, Inode, SECTOR};
 use super::names::{Change, Directory, Names};
 use super::{SimDisk, SimOptions};
 
@@ -77,11 +77,12 @@ impl SimDisk {
         for inode in state.directory.inodes() {
             let mut dirt = inode.dirt();
             dirt.sectors.retain(|sector| !sector.is_forgotten && sectors.decide(rng));
-            let mut durable = std::mem::take(&mut dirt.durable);
+            let mut durable = Arc::clone(&dirt.durable);
             for sector in &dirt.sectors {
                 let end = ((sector.index + 1) * SECTOR).min(dirt.volatile.len());
-                durable.resize(durable.len().max(end), 0);
-                keep_sector(&mut durable, &dirt.volatile, sector.index, SECTOR);
+                let bytes = Arc::make_mut(&mut durable);
+                bytes.resize(bytes.len().max(end), 0);
+                keep_sector(bytes, &dirt.volatile, sector.index, SECTOR);
             }
             inode.set_durable(durable);
         }
@@ -161,7 +162,9 @@ impl Iterator for ExhaustiveCrashes {
                 }
             }
             bytes.truncate(length);
-            contents.insert(Arc::as_ptr(inode), Inode::new(inode.name(), &self.options, &bytes, &bytes));
+            let image = Arc::new(bytes);
+            let file = Inode::new(inode.name(), &self.options, Arc::clone(&image), image);
+            contents.insert(Arc::as_ptr(inode), file);
         }
         let names = names.map(|_, inode| contents.get(&Arc::as_ptr(inode)).unwrap_or(inode).clone());
         Some(SimDisk::with_directory(self.options, settled(names)))
@@ -186,11 +189,11 @@ impl<'a> Rebuilt<'a> {
         Self { options, files: HashMap::new() }
     }
 
-    fn file(&mut self, inode: &Arc<Inode>, bytes: impl FnOnce(&Dirt) -> Vec<u8>) -> Arc<Inode> {
+    fn file(&mut self, inode: &Arc<Inode>, image: impl FnOnce(&Dirt) -> Image) -> Arc<Inode> {
         let options = self.options;
         let rebuild = || {
-            let bytes = bytes(&inode.dirt());
-            Inode::new(inode.name(), options, &bytes, &bytes)
+            let image = image(&inode.dirt());
+            Inode::new(inode.name(), options, Arc::clone(&image), image)
         };
         Arc::clone(self.files.entry(Arc::as_ptr(inode)).or_insert_with(rebuild))
     }
@@ -203,7 +206,7 @@ impl Dirt {
 
     /// The durable bytes and zeros up to the cached length.
     fn padded(&self) -> Vec<u8> {
-        let mut bytes = self.durable.clone();
+        let mut bytes = self.durable.to_vec();
         bytes.resize(self.volatile.len().max(bytes.len()), 0);
         bytes
     }
@@ -232,7 +235,10 @@ fn surviving_names(directory: &Directory, rng: &mut SimRng) -> Names {
     names
 }
 
-fn surviving_bytes(dirt: &Dirt, survival: Survival, torn_per_mille: u64, rng: &mut SimRng) -> Vec<u8> {
+fn surviving_bytes(dirt: &Dirt, survival: Survival, torn_per_mille: u64, rng: &mut SimRng) -> Image {
+    if dirt.sectors.is_empty() && !dirt.has_length() {
+        return Arc::clone(&dirt.durable);
+    }
     let mut bytes = dirt.padded();
     for sector in &dirt.sectors {
         // No one will ever write a forgotten sector, but part of the write that failed may have arrived.
@@ -256,7 +262,7 @@ fn surviving_bytes(dirt: &Dirt, survival: Survival, torn_per_mille: u64, rng: &m
         _ => bytes.len(),
     };
     bytes.truncate(length);
-    bytes
+    Arc::new(bytes)
 }
 
 /// Copies the first `count` bytes of a sector.

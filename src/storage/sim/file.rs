@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::super::map::{Map, MapWriter, Memory};
 use super::super::mappings::{Length, LogBounds, Mappings, refused};
 use super::super::words::Words;
-use super::super::{Access, File, to_usize};
+use super::super::{Access, File, ZEROS, to_usize};
 use super::{FaultKind, Gate, OpKind, Shared, SimOptions, State};
 use crate::error::{Error, Result};
 
@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 pub(super) const SECTOR: usize = 512;
 /// What the kernel marks clean as one, in bytes.
 const PAGE: usize = 4096;
+
+/// Contents of a file, shared by all disks that have them until one of them changes them.
+pub(super) type Image = Arc<Vec<u8>>;
 
 /// A file, whatever its names are.
 pub(super) struct Inode {
@@ -32,11 +35,11 @@ struct Contents {
     capacity: u64,
     /// The volatile image once it was mapped; until then it is `bytes`.
     memory: Option<Arc<Memory>>,
-    bytes: Vec<u8>,
+    bytes: Image,
     length: u64,
-    durable: Vec<u8>,
+    durable: Image,
     /// What the kernel takes the medium to hold, since a failed sync made it wrong about that.
-    believed: Option<Vec<u8>>,
+    believed: Option<Image>,
 }
 
 impl fmt::Debug for Inode {
@@ -53,14 +56,14 @@ impl Length for Inode {
 
 impl Inode {
     /// A file whose volatile and durable images are given.
-    pub(super) fn new(name: &str, options: &SimOptions, volatile: &[u8], durable: &[u8]) -> Arc<Self> {
+    pub(super) fn new(name: &str, options: &SimOptions, volatile: Image, durable: Image) -> Arc<Self> {
         let contents = Contents {
             disk: Weak::new(),
             capacity: options.file_capacity_bytes,
             memory: None,
-            bytes: volatile.to_vec(),
             length: volatile.len() as u64,
-            durable: durable.to_vec(),
+            bytes: volatile,
+            durable,
             believed: None,
         };
         Arc::new(Self { handles: Mutex::default(), name: name.into(), contents: Mutex::new(contents) })
@@ -74,7 +77,7 @@ impl Inode {
     /// Another file with the same images, without mappings.
     pub(super) fn copy(&self, options: &SimOptions) -> Arc<Self> {
         let contents = self.contents.lock();
-        let copy = Self::new(&self.name, options, &contents.volatile(), &contents.durable);
+        let copy = Self::new(&self.name, options, contents.volatile(), Arc::clone(&contents.durable));
         copy.contents.lock().believed.clone_from(&contents.believed);
         copy
     }
@@ -87,27 +90,33 @@ impl Inode {
         self.contents.lock().length
     }
 
-    pub(super) fn volatile(&self) -> Vec<u8> {
+    pub(super) fn volatile(&self) -> Image {
         self.contents.lock().volatile()
     }
 
-    pub(super) fn durable(&self) -> Vec<u8> {
-        self.contents.lock().durable.clone()
+    pub(super) fn durable(&self) -> Image {
+        Arc::clone(&self.contents.lock().durable)
     }
 
     /// What a power loss has to decide about.
     pub(super) fn dirt(&self) -> Dirt {
         let contents = self.contents.lock();
         let volatile = contents.volatile();
-        let sectors = (0..volatile.len().div_ceil(SECTOR))
-            .filter(|index| !same_part(&volatile, &contents.durable, *index, SECTOR))
-            .map(|index| Sector { index, is_forgotten: contents.is_forgotten(&volatile, index) })
-            .collect();
-        Dirt { durable: contents.durable.clone(), volatile, sectors }
+        let durable = Arc::clone(&contents.durable);
+        let mut sectors = Vec::new();
+        let pages = if Arc::ptr_eq(&volatile, &durable) { 0 } else { volatile.len().div_ceil(PAGE) };
+        for page in (0..pages).filter(|page| !same_part(&volatile, &durable, *page, PAGE)) {
+            let believed = contents.believed.as_ref();
+            let is_forgotten = believed.is_some_and(|believed| same_part(&volatile, believed, page, PAGE));
+            let of_page = page * (PAGE / SECTOR)..(page + 1) * (PAGE / SECTOR);
+            let dirty = of_page.filter(|index| !same_part(&volatile, &durable, *index, SECTOR));
+            sectors.extend(dirty.map(|index| Sector { index, is_forgotten }));
+        }
+        Dirt { volatile, durable, sectors }
     }
 
     /// Makes some bytes durable that no one asked for, as writeback does.
-    pub(super) fn set_durable(&self, durable: Vec<u8>) {
+    pub(super) fn set_durable(&self, durable: Image) {
         self.contents.lock().durable = durable;
     }
 
@@ -118,14 +127,13 @@ impl Inode {
             contents.durable = volatile;
             return;
         };
-        let mut durable = std::mem::take(&mut contents.durable);
+        let durable = Arc::make_mut(&mut contents.durable);
         durable.resize(volatile.len(), 0);
         for (index, (to, from)) in durable.chunks_mut(PAGE).zip(volatile.chunks(PAGE)).enumerate() {
             if !same_part(&volatile, &believed, index, PAGE) {
                 to.copy_from_slice(from);
             }
         }
-        contents.durable = durable;
         contents.believed = Some(volatile);
     }
 
@@ -159,8 +167,9 @@ impl Inode {
             memory.write_image(mappings, offset, bytes)?;
         } else {
             let present = contents.bytes.len().max(to_usize(end));
-            contents.bytes.resize(present, 0);
-            let part = contents.bytes.get_mut(to_usize(offset)..to_usize(end));
+            let image = Arc::make_mut(&mut contents.bytes);
+            image.resize(present, 0);
+            let part = image.get_mut(to_usize(offset)..to_usize(end));
             part.unwrap_or_default().copy_from_slice(bytes);
         }
         contents.length = contents.length.max(end);
@@ -197,21 +206,15 @@ impl Inode {
 }
 
 impl Contents {
-    fn volatile(&self) -> Vec<u8> {
+    fn volatile(&self) -> Image {
         match &self.memory {
             Some(memory) => {
                 let mut bytes = vec![0; to_usize(self.length)];
                 memory.read_image(0, &mut bytes);
-                bytes
+                Arc::new(bytes)
             }
-            None => self.bytes.clone(),
+            None => Arc::clone(&self.bytes),
         }
-    }
-
-    /// Whether the kernel takes the page of a dirty sector to be clean.
-    fn is_forgotten(&self, volatile: &[u8], sector: usize) -> bool {
-        let page = sector * SECTOR / PAGE;
-        self.believed.as_ref().is_some_and(|believed| same_part(volatile, believed, page, PAGE))
     }
 
     /// A new image of the present contents, with room for `capacity` bytes.
@@ -221,11 +224,11 @@ impl Contents {
         let memory = Memory::of_image(capacity.max(self.capacity).max(self.length).max(1), gate)?;
         for (index, page) in bytes.chunks(PAGE).enumerate() {
             // Pages of zeros are there already, and cost nothing until they are touched.
-            if page.iter().any(|byte| *byte != 0) {
+            if !ZEROS.starts_with(page) {
                 memory.write_image(&Mappings::default(), (index * PAGE) as u64, page)?;
             }
         }
-        self.bytes = Vec::new();
+        self.bytes = Image::default();
         self.memory = Some(Arc::clone(&memory));
         Ok(memory)
     }
@@ -234,8 +237,8 @@ impl Contents {
 /// What of a file differs between cache and medium.
 #[derive(Debug)]
 pub(super) struct Dirt {
-    pub(super) volatile: Vec<u8>,
-    pub(super) durable: Vec<u8>,
+    pub(super) volatile: Image,
+    pub(super) durable: Image,
     pub(super) sectors: Vec<Sector>,
 }
 
@@ -251,7 +254,7 @@ pub(super) struct Sector {
 fn same_part(left: &[u8], right: &[u8], index: usize, size: usize) -> bool {
     let (left, right) = (part_of(left, index, size), part_of(right, index, size));
     let common = left.len().min(right.len());
-    let is_zero = |rest: &[u8]| rest.iter().all(|byte| *byte == 0);
+    let is_zero = |rest: &[u8]| ZEROS.starts_with(rest);
     left.get(..common) == right.get(..common)
         && left.get(common..).is_none_or(is_zero)
         && right.get(common..).is_none_or(is_zero)
