@@ -205,7 +205,9 @@ fn resume(
         let (segment, writer) =
             TailSegment::map(disk, file, header_of(source, piece), &written, capacity_min)?;
         tail.push(segment);
-        active = is_active.then_some(writer);
+        if is_active {
+            active = Some(filled(writer, written.file_len)?);
+        }
     }
     Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
 }
@@ -233,7 +235,9 @@ fn recover(
         let capacity_min = if is_active { options.segment_bytes_max } else { 0 };
         let (segment, writer) = TailSegment::map(disk, file, header, &written, capacity_min)?;
         tail.push(segment);
-        active = is_active.then_some(writer);
+        if is_active {
+            active = Some(filled(writer, written.file_len)?);
+        }
     }
     Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
 }
@@ -290,6 +294,12 @@ fn set_address_key(manifest: &mut Manifest, key: [u8; 4]) -> bool {
 /// The bytes that an active segment's file has once its frames end at `end`: one window of zeros ahead.
 pub(crate) fn filled_len(end: u64, segment_bytes_max: u64) -> u64 {
     (end + FILL_WINDOW_BYTES_MIN).min(segment_bytes_max).max(end + END_ROOM_BYTES)
+}
+
+/// The writer of a file that is zeros from its committed end to its length.
+fn filled(mut writer: MapWriter, file_len: u64) -> Result<MapWriter> {
+    writer.set_limit(file_len)?;
+    Ok(writer)
 }
 
 /// The header of the segment that a piece is read as: behind a gap it begins with a later seq than its file.

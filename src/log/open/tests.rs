@@ -3,8 +3,8 @@
 pub(in crate::log) mod writer;
 
 use super::*;
-use crate::format::frame::{FrameFlags, FrameHeader, FrameKind};
-use crate::format::manifest::{DerivedFile, SealedSegment, State};
+use crate::format::frame::{FrameFlags, FrameHeader, FrameKind, FrameView};
+use crate::format::manifest::{DerivedFile, GapRange, SealedSegment, State};
 use crate::format::segment::{FIXED_LEN, HEADER_LEN_SMALL};
 use crate::storage::sim::SimDisk;
 use crate::types::Epoch;
