@@ -320,4 +320,4 @@ fn written_of(source: &TailFile, piece: &Piece) -> Written {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::log) mod tests;

@@ -21,7 +21,7 @@ pub(crate) mod window;
 use files::StrayFile;
 use survey::Survey;
 pub(crate) use survey::has_frames;
-pub(crate) use tail::{Dropped, Piece, Tail, TailInput, extend_crc_of_crcs, seq_after};
+pub(crate) use tail::{Dropped, Piece, Tail, TailInput, extend_crc_of_crcs};
 use window::Window;
 
 /// Where frames are read from.
@@ -70,7 +70,7 @@ enum Read {
 /// quarantined; [`Error::UnsupportedFormat`] where a whole frame is of a later version; those of the medium.
 pub(crate) fn scan(input: &TailInput<'_>) -> Result<Tail> {
     let mut scanner = Scanner { input, tail: Tail::default(), current: None, batch_frames: 0, survey: None };
-    let mut next = scanner.find(input.start, None);
+    let mut next = scanner.find(input.first_seq(), None);
     loop {
         let stop = match next {
             Ok(start) => match scanner.read(start)? {

@@ -10,7 +10,7 @@ use crate::format::manifest::{GapRange, Manifest, State};
 use crate::format::names::FileName;
 use crate::log::report::{OnCorruption, RecoveryReport};
 use crate::log::scan::files::Unsealed;
-use crate::log::scan::{self, Tail, TailInput, seq_after};
+use crate::log::scan::{self, Tail, TailInput};
 use crate::log::segment::Segment;
 use crate::storage::{Disk, Lock, MapWriter};
 use crate::types::{Nanos, SegmentId, Seq};
@@ -47,7 +47,7 @@ impl Found {
         let tail = scan::scan(&TailInput {
             files: &unsealed.files,
             strays: &unsealed.strays,
-            start: seq_after(last.map_or(Seq::ZERO, |last| last.last_seq()), &manifest.gaps),
+            sealed_to: last.map_or(Seq::ZERO, |last| last.last_seq()),
             first_id: last.map_or(SegmentId::FIRST, |last| last.id.next()),
             closed,
             gaps: &manifest.gaps,

@@ -12,8 +12,8 @@ pub(crate) struct TailInput<'a> {
     pub(crate) files: &'a [TailFile],
     /// The unsealed segments whose header cannot be read.
     pub(crate) strays: &'a [StrayFile],
-    /// The seq that the first unsealed segment begins with.
-    pub(crate) start: Seq,
+    /// The last seq of the sealed segments.
+    pub(crate) sealed_to: Seq,
     /// The lowest id that the first unsealed segment can have.
     pub(crate) first_id: SegmentId,
     /// The seq of the close frame, where the manifest says that the store was closed.
@@ -21,6 +21,18 @@ pub(crate) struct TailInput<'a> {
     /// The gaps that the manifest lists.
     pub(crate) gaps: &'a [GapRange],
     pub(crate) on_corruption: OnCorruption,
+}
+
+impl TailInput<'_> {
+    /// The seq that the tail begins with. A gap behind the sealed segments is skipped, unless it begins with a roll
+    /// frame that stands in the tail.
+    pub(super) fn first_seq(&self) -> Seq {
+        let next = self.sealed_to.next();
+        match self.files.first() {
+            Some(file) if file.header.base_seq == next => next,
+            _ => seq_after(self.sealed_to, self.gaps),
+        }
+    }
 }
 
 /// Whole batches that stand one behind the other in one segment.
