@@ -233,7 +233,10 @@ impl Segment {
         let bytes = self.map.bytes(offset..self.map.committed());
         match bytes.map(FrameView::trusted) {
             Some(Ok(Some(view))) if view.seq() == self.seq_of(ordinal) => Ok(view), // L2
-            Some(Err(fault)) => Err(self.fault(offset, self.seq_of(ordinal), fault)),
+            // Checked frames are of known kinds, so that an unknown one is no frame at all.
+            Some(Err(fault)) => {
+                Err(corrupt(&self.name, offset, Some(self.seq_of(ordinal)), fault.to_string()))
+            }
             _ => Err(self.corrupt(offset, Some(self.seq_of(ordinal)), "there is no such frame")),
         }
     }
