@@ -64,6 +64,14 @@ impl Content {
         }
     }
 
+    /// The same bytes again, with nothing checked yet.
+    #[cfg(test)]
+    pub(super) fn reopened(&self) -> Result<Self> {
+        let bytes = self.bytes.get(0..self.bytes.len()).map(<[u8]>::to_vec);
+        let bytes = bytes.ok_or_else(|| self.corrupt(0, "the bytes are gone"))?;
+        Ok(Self::new(&self.name, Bytes::Owned(bytes), self.start, self.len))
+    }
+
     /// `len` bytes from `start` on, the blocks that they lie in checked.
     #[inline]
     pub(super) fn get(&self, start: u64, len: u64) -> Result<&[u8]> {
