@@ -57,7 +57,7 @@ struct Event {
     project: [u8; 16],
     time: i64,
     module: String,
-    event_type: String,
+    kind: String,
     user: Option<String>,
     device: Option<String>,
 }
@@ -69,7 +69,7 @@ impl Event {
             org_id: [9; 16],
             timestamp: Nanos::new(self.time),
             module: &self.module,
-            event_type: &self.event_type,
+            event_type: &self.kind,
             user_id: self.user.as_deref(),
             anonymous_id: self.device.as_deref(),
             message_id: None,
@@ -129,7 +129,7 @@ fn frames(random: &mut Random, mix: Mix) -> Vec<Frame> {
                 project: [project.wrapping_mul(113); 16],
                 time: now - back * mix.step,
                 module: format!("module{module}"),
-                event_type: format!("type{}", random.skewed(mix.types)),
+                kind: format!("type{}", random.skewed(mix.types)),
                 user: id(random, "u"),
                 device: id(random, "d"),
             };

@@ -59,7 +59,7 @@ fn check_one(index: &SegmentIndex, frames: &[Frame], bound: u32, random: &mut Ra
     let Some(event) = event else { return };
     assert_eq!(index.timestamp(ordinal).unwrap(), Some(Nanos::new(event.time)));
     let project = index.project(&event.project).unwrap().unwrap();
-    let no = index.type_no(project, &event.event_type).unwrap().unwrap();
+    let no = index.type_no(project, &event.kind).unwrap().unwrap();
     let mut postings = index.postings(no).unwrap();
     postings.seek(ordinal);
     assert_eq!(postings.next(), Some(ordinal));

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::storage::sim::{SimDisk, SimOptions};
+use crate::storage::{Access, Disk, write_file_atomic};
 use crate::types::Ordinal;
 
 /// An event below the bound, with its ordinal.
@@ -50,7 +52,7 @@ fn compare_names(index: &SegmentIndex, project: ProjectNo, events: &Shown<'_>, r
     let mut types: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
     let mut modules: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
     for (at, event) in events {
-        types.entry(&event.event_type).or_default().push((*at, event));
+        types.entry(&event.kind).or_default().push((*at, event));
         modules.entry(&event.module).or_default().push((*at, event));
     }
     let listed = index.modules(project).unwrap();
@@ -150,7 +152,9 @@ fn compare_ids(
         ids.entry(hash).or_default().push(posting);
         texts.insert(hash, event.id(kind).unwrap());
     }
-    ids.values_mut().for_each(|postings| postings.sort());
+    for postings in ids.values_mut() {
+        postings.sort();
+    }
     let listed: Vec<IdSummary> = index.ids(project, kind).unwrap().map(Result::unwrap).collect();
     assert_eq!(
         listed.iter().map(|each| each.hash).collect::<Vec<_>>(),
@@ -225,14 +229,19 @@ fn compare_timeline(
 fn compare_rows(index: &SegmentIndex, frames: &[Frame], bound: u32, random: &mut Random) {
     let types: BTreeMap<u32, String> = names(index, SegmentIndex::types, |no: TypeNo| no.get());
     let modules: BTreeMap<u32, String> = names(index, SegmentIndex::modules, |no: ModuleNo| no.get());
-    for at in 0..bound {
+    let (mut offsets, mut timestamps) = (index.offsets(), index.timestamps());
+    for at in (0..bound).rev() {
         let (offset, event) = &frames[at as usize];
         let ordinal = Ordinal::new(at);
+        assert_eq!(offsets.get(ordinal).unwrap(), i64::from(*offset));
+        if let Some(event) = event {
+            assert_eq!(timestamps.get(ordinal).unwrap(), event.time);
+        }
         assert_eq!(index.offset(ordinal).unwrap(), *offset);
         assert_eq!(index.timestamp(ordinal).unwrap(), event.as_ref().map(|event| Nanos::new(event.time)));
         let pair = index.type_and_module(ordinal).unwrap();
         let pair = pair.map(|(no, module)| (&*types[&no.get()], &*modules[&module.get()]));
-        assert_eq!(pair, event.as_ref().map(|event| (&*event.event_type, &*event.module)));
+        assert_eq!(pair, event.as_ref().map(|event| (&*event.kind, &*event.module)));
         for kind in IdKind::ALL {
             let id = index.id_of(kind, ordinal).unwrap().map(|id| index.id_hash(kind, id).unwrap());
             assert_eq!(id, event.as_ref().and_then(|event| event.hash(kind)));
@@ -366,6 +375,18 @@ fn a_segment_without_events_has_an_index_that_says_so() {
     let nothing = SegmentIndex::sealed(sealed_of(&[]));
     assert_eq!(nothing.frames(), 0);
     assert!(nothing.projects().unwrap().is_empty());
+}
+
+#[test]
+fn a_file_is_read_through_its_mapping() {
+    let frames = frames(&mut Random::from_env(), MIXES[3]);
+    let (file, origin) = (built(&frames), origin_of(&frames));
+    let disk = SimDisk::new(SimOptions::default());
+    write_file_atomic(&disk, NAME, &file.bytes).unwrap();
+    let opened = disk.open(NAME, Access::Read).unwrap();
+    let index = Arc::new(SealedIndex::open(&*opened, &file.listed, &origin).unwrap());
+    index.verify().unwrap();
+    compare(&SegmentIndex::sealed(index), &frames, origin.frames, &mut Random(1));
 }
 
 #[test]
