@@ -47,7 +47,7 @@ pub(super) struct Identify {
 }
 
 impl Identify {
-    fn keys(&self) -> EventKeys<'_> {
+    pub(super) fn keys(&self) -> EventKeys<'_> {
         EventKeys {
             project_id: self.project,
             org_id: [3; 16],
@@ -111,14 +111,14 @@ impl Files {
         let frozen = map.freeze(last);
         let origin = self.origin(first, last);
         let file = self.disk.create(&Self::name(origin.number)).unwrap();
-        let mut rows = Merge::new(vec![Source::delta(&frozen.delta, &[])]);
+        let mut rows = Merge::new(vec![Source::delta(&frozen.delta, &[], &[])]);
         let listed = write(&*file, &origin, &mut rows).unwrap();
         map.flushed(Arc::new(Run::open(&*file, &listed, STORE, &HASH_KEY).unwrap()));
         listed
     }
 
     /// Makes neighbouring runs one.
-    fn compact(&mut self, map: &mut ProfileMap, inputs: std::ops::Range<usize>) {
+    pub(super) fn compact(&mut self, map: &mut ProfileMap, inputs: std::ops::Range<usize>) {
         let inputs = &map.runs()[inputs];
         let (first, last) = seqs(inputs).unwrap();
         let origin = self.origin(first, last);
