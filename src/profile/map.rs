@@ -137,7 +137,11 @@ impl ProfileMap {
     /// # Errors
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn iter(&self, project_id: [u8; 16], after: Option<PersonRef<'_>>) -> Result<Profiles<'_>> {
+    pub(crate) fn profiles(
+        &self,
+        project_id: [u8; 16],
+        after: Option<PersonRef<'_>>,
+    ) -> Result<Profiles<'_>> {
         let from = match after {
             Some(person) => {
                 let mut key = person_key(project_id, person);
@@ -164,7 +168,7 @@ impl ProfileMap {
         const KINDS: [Kind; 6] =
             [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::List, Kind::Object];
         let mut names: BTreeMap<String, ([bool; KINDS.len()], u64)> = BTreeMap::new();
-        for profile in self.iter(project_id, None)? {
+        for profile in self.profiles(project_id, None)? {
             for each in profile?.traits() {
                 let kinds = KINDS.map(|kind| kind == each.value.kind());
                 if let Some((seen, profiles)) = names.get_mut(each.name) {
@@ -194,7 +198,7 @@ impl ProfileMap {
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
     pub(crate) fn canonical_json(&self, project_id: [u8; 16]) -> Result<String> {
         let mut out = vec![b'['];
-        for (index, profile) in self.iter(project_id, None)?.enumerate() {
+        for (index, profile) in self.profiles(project_id, None)?.enumerate() {
             if index > 0 {
                 out.push(b',');
             }
