@@ -83,6 +83,17 @@ impl Notes {
         Note::ALL.into_iter().filter(move |note| self.contains(*note))
     }
 
+    /// The set as a number, for the log, which does not know what it means.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The set of a number that [`Notes::bits`] gave.
+    #[expect(clippy::cast_possible_truncation, reason = "only what `bits` gave comes back")]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits as u16)
+    }
+
     pub(crate) const fn add(&mut self, note: Note) {
         self.0 |= note.bit();
     }

@@ -29,7 +29,7 @@ pub(crate) use active::{ActiveIndex, ActiveWriter};
 pub(crate) use hash::{IdHash, IdKind, id_hash};
 pub(crate) use layout::{Origin, RULES};
 pub(crate) use postings::Postings;
-pub(crate) use seal::{build, seal};
+pub(crate) use seal::{IndexFile, build, seal};
 pub(crate) use sealed::SealedIndex;
 pub(crate) use segment::{IdPostings, Ids, SegmentIndex};
 

@@ -48,6 +48,12 @@ impl ProfileMap {
         Self { delta: Delta::new(), frozen: Arc::new([]), runs: runs.into(), hash_key, limits }
     }
 
+    /// The same rows over these runs, which are in the order of their seqs.
+    pub(crate) fn with_runs(mut self, runs: Vec<Arc<Run>>) -> Self {
+        self.runs = runs.into();
+        self
+    }
+
     /// What was applied since the last [`ProfileMap::freeze`].
     pub(crate) const fn delta(&self) -> &Delta {
         &self.delta

@@ -49,7 +49,7 @@ impl SegmentHandle {
     }
 
     /// The index of what a view sees that sees everything up to `visible`.
-    fn index_until(&self, visible: Seq) -> SegmentIndex {
+    pub(crate) fn index_until(&self, visible: Seq) -> SegmentIndex {
         let bound = self.ordinals_below(visible.next());
         match &self.index {
             HandleIndex::Active(index) => SegmentIndex::active(Arc::clone(index), bound),

@@ -1,1 +1,6 @@
-//! Integration tests.
+//! The tests that see the crate from outside, one module for one promise.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+
+mod layering;
+mod tidy;
