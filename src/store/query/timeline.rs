@@ -58,7 +58,7 @@ impl Member {
 pub struct Timeline<'v> {
     view: &'v View,
     members: Vec<Member>,
-    filter: Filter,
+    pub(super) filter: Filter,
     newest_first: bool,
     limit: Option<usize>,
     after: Option<PageToken>,

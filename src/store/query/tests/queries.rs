@@ -16,7 +16,7 @@ fn seqs<'v>(events: impl Iterator<Item = crate::Result<crate::store::event::Even
     events.map(|event| event.unwrap().seq()).collect()
 }
 
-fn query(view: &View, filter: &Filter) -> EventQuery<'_> {
+fn query<'v>(view: &'v View, filter: &Filter) -> EventQuery<'v> {
     let mut query = view.events();
     query.filter = filter.clone();
     query
