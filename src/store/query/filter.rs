@@ -6,7 +6,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::candidates::TypeSet;
-use super::condition::PropertyCondition;
+use super::condition::{Condition, PropertyCondition};
 use crate::error::Result;
 use crate::index::{ModuleNo, ProjectNo, SegmentIndex, TimeRange, TypeNo};
 use crate::store::event::{EventRef, property_at};
@@ -73,6 +73,10 @@ impl Filter {
     pub(crate) fn add_prefix(&mut self, prefix: impl Into<String>) {
         self.by_type = true;
         self.prefixes.push(prefix.into().into_boxed_str());
+    }
+
+    pub(crate) fn add_condition(&mut self, path: impl Into<String>, condition: Condition) {
+        self.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
     }
 
     /// The numbers in an index of the types that are asked for; they may have no events in view.
