@@ -66,8 +66,8 @@
 //!
 //! # Features
 //!
-//! `cli` is the command line tool; `sample` the generator of sample events; `tracing` reports what the store does;
-//! `testing` has the seams for tests and is not covered by semantic versioning.
+//! `cli` is the command line tool; `sample` the generator of sample events; `testing` has the seams for tests and is
+//! not covered by semantic versioning.
 
 #[cfg(not(all(target_pointer_width = "64", unix)))]
 compile_error!(

@@ -151,7 +151,7 @@ impl Derived<'_> {
         let number = self.manifest.current().next_run;
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;
-        let listed = profile::write(&*file, &origin, &mut Merge::new(vec![Source::delta(delta, &[])]))?;
+        let listed = profile::write(&*file, &origin, &mut Merge::new(vec![Source::delta(delta, &[], &[])]))?;
         let run = Run::open(&*file, &listed, self.store_id(), &self.hash_key)?;
         Ok((listed, run))
     }

@@ -34,7 +34,7 @@ const SECRET_BYTES_MAX: u64 = 4096;
 /// Opens for writing.
 pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
     let env = Env { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy) };
-    let opened = crate::log::open::open_writer(Arc::clone(&disk), &env, &log_options(&options))?;
+    let opened = crate::log::open::open_writer(&disk, &env, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let secret = secret(&*disk, &options)?;
     let hasher = hasher(&secret, &options, &manifest)?;
@@ -94,7 +94,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
 
 /// Opens for reading; nothing is changed.
 pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
-    let opened = crate::log::open::open_reader(Arc::clone(&disk), &log_options(&options))?;
+    let opened = crate::log::open::open_reader(&disk, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let limits = Arc::new(options.limits);
     let folded = Folded::of(&opened, &disk, &manifest, &limits, false)?;

@@ -56,7 +56,7 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u6
         on_corruption: OnCorruption::Fail,
     };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let opened = open_writer(Arc::clone(&disk), &env, &options).unwrap();
+    let opened = open_writer(&disk, &env, &options).unwrap();
     let mut bodies = Vec::new();
     for segment in opened.sealed.iter().chain(opened.tail.iter().map(|tail| &tail.segment)) {
         let first = u32::try_from(segment.first_offset()).unwrap();
