@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod layering;
 mod tidy;
