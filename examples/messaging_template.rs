@@ -37,7 +37,7 @@ fn send_all(store: &Store) -> Result<usize, Box<dyn Error>> {
     if store.cursor(campaign)?.as_deref() == Some(b"sent") {
         return Ok(0);
     }
-    let view = store.project(PROJECT).view();
+    let view = store.project(PROJECT).view()?;
     let mut batch = store.batch();
     for profile in view.profiles()? {
         let profile = profile?;

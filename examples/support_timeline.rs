@@ -12,7 +12,7 @@ const PAGE_EVENTS: usize = 8;
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let store = fill(directory.path())?;
-    let view = store.project(project_id(0)).view();
+    let view = store.project(project_id(0)).view()?;
     let customer = user_id(7);
 
     let Some(activity) = view.activity(&customer)? else {
@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("\nonly what went wrong:");
-    let trouble = view.timeline(&customer).of_types(["payment.failed", "ticket.opened"]).newest_first().limit(5);
+    let trouble =
+        view.timeline(&customer).of_types(["payment.failed", "ticket.opened"]).newest_first().limit(5);
     for event in trouble.iter() {
         let event = event?;
         println!("  {}  {}", event.timestamp().format("%Y-%m-%d %H:%M"), event.event_type());

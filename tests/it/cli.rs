@@ -212,9 +212,8 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
 fn the_store_may_come_from_the_environment() {
     let place = Place::new();
     place.fill(&small_shop());
-    let by_environment = |directory: &OsStr| {
-        Answer::of(tool().env("ENVELOG_STORE", directory).arg("count").output().unwrap())
-    };
+    let by_environment =
+        |directory: &OsStr| Answer::of(tool().env("ENVELOG_STORE", directory).arg("count").output().unwrap());
     assert_eq!(by_environment(place.store().as_os_str()).success().line()["count"], 8);
     by_environment(OsStr::new("")).fails(2, "no store was named");
 }

@@ -47,7 +47,8 @@ fn files_are_read_in_one_sitting() {
 
 #[test]
 fn nothing_is_left_over() {
-    let markers = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat(), ["HA", "CK"].concat()];
+    let markers =
+        [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat(), ["HA", "CK"].concat()];
     let mut files = Vec::new();
     for directory in ["src", "tests", "benches", "fuzz", "examples"] {
         let directory = root().join(directory);

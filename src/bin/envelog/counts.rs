@@ -16,7 +16,7 @@ const SKIPPED: Column = Column { name: "skipped", title: "without a number" };
 /// Counts events or distinct users.
 pub(crate) fn count(cli: &Cli, arguments: &CountArgs) -> Outcome {
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let query = arguments.person.query(arguments.filters.query(view.events()));
     let number = if arguments.users { USERS } else { COUNT };
     let mut output = Output::new(Format::of(cli.format));
@@ -35,7 +35,7 @@ pub(crate) fn count(cli: &Cli, arguments: &CountArgs) -> Outcome {
 /// Adds up a property.
 pub(crate) fn sum(cli: &Cli, arguments: &SumArgs) -> Outcome {
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let query = arguments.person.query(arguments.filters.query(view.events()));
     let mut output = Output::new(Format::of(cli.format));
     let cells = |sum: &Sum| [total(sum), Cell::Count(sum.count), Cell::Count(sum.skipped)];

@@ -1,8 +1,8 @@
 //! `demo`: a generated shop's half year goes in, and a few answers come out.
 
 use std::path::{Path, PathBuf};
-use std::{env, fmt, fs, io, process};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{env, fmt, fs, io, process};
 
 use envelog::sample::{self, Generator};
 use envelog::{Durability, Options, Period, PersonRef, Store, View};
@@ -99,7 +99,7 @@ fn ask(directory: &Path, show: &mut Show) -> Outcome {
     let Some(project) = store.projects()?.first().copied() else {
         return Err(Failure::Message("the store has no events".to_owned()));
     };
-    let view = store.project(project).view();
+    let view = store.project(project).view()?;
     show.heading(format_args!("It is open again after {}. On the way to an order:", Took(took)))?;
     funnel(&view, show)?;
     months(&view, show)?;
@@ -211,15 +211,15 @@ struct Directory {
 impl Directory {
     /// A directory that was named and has nothing in it.
     fn kept(path: &Path) -> Outcome<Self> {
-        match fs::read_dir(path) {
-            Ok(mut entries) if entries.next().is_some() => {
-                Err(Failure::Message(format!("{}: the directory is not empty", path.display())))
-            }
+        let name = path.display();
+        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Err(Failure::Message(format!("{name}: the directory is not empty"))),
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Failure::io(&path.display().to_string(), &error))
+                return Err(Failure::io(&name.to_string(), &error));
             }
-            _ => Ok(Self { path: path.to_owned(), is_temporary: false }),
+            _ => {}
         }
+        Ok(Self { path: path.to_owned(), is_temporary: false })
     }
 
     /// A new directory for temporary files.

@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
 /// Lists events in seq order.
 pub(crate) fn events(cli: &Cli, arguments: &EventsArgs) -> Outcome {
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let mut output = Output::new(Format::of(cli.format));
     let limit = match output.format() {
         Format::Table => arguments.limit.or(Some(TABLE_EVENTS_DEFAULT)),
@@ -60,7 +60,7 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
         None => None,
     };
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let person = person(&arguments.user, arguments.device);
     let mut timeline = arguments.filters.timeline(view.timeline(person));
     if !arguments.oldest {

@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(read("sku=\"12\""), equals("sku", Value::from("12")));
         assert_eq!(read("is_new = true"), equals("is_new", Value::from(true)));
         assert_eq!(read("url=a=b"), equals("url", Value::from("a=b")));
-        assert_eq!(read("cart.total>=42"), Ok(("cart.total".to_owned(), Condition::AtLeast(Value::from(42)))));
+        assert_eq!(
+            read("cart.total>=42"),
+            Ok(("cart.total".to_owned(), Condition::AtLeast(Value::from(42))))
+        );
         assert_eq!(read("amount <= 1e2"), Ok(("amount".to_owned(), Condition::AtMost(Value::from(100)))));
         assert_eq!(read("coupon"), Ok(("coupon".to_owned(), Condition::Exists)));
         for wrong in ["", "=1", ">=1", "amount>1", "amount<1", "a>b=1"] {

@@ -199,7 +199,9 @@ pub(crate) fn grouped(number: i128) -> String {
 
 /// The text without characters that a terminal would obey instead of showing them.
 fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    text.chars()
+        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
+        .collect()
 }
 
 /// A time for programs.

@@ -34,7 +34,7 @@ const TRAITS: &[Column] = &[
 /// Shows the profile of one person.
 pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let person = person(&arguments.user, arguments.device);
     let activity = view.activity(person)?;
     let Some(profile) = view.profile(person)? else {
@@ -95,18 +95,13 @@ fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) ->
 /// Lists all profiles.
 pub(crate) fn profiles(cli: &Cli, arguments: &ProfilesArgs) -> Outcome {
     let store = reading::open(cli)?;
-    let view = reading::project(cli, &store)?.view();
+    let view = reading::project(cli, &store)?.view()?;
     let mut output = Output::new(Format::of(cli.format));
     let mut list = output.list(PROFILES);
     for profile in view.profiles()?.take(arguments.limit.unwrap_or(usize::MAX)) {
         let profile = profile?;
         let [user, device] = ids(&profile);
-        list.row(&[
-            user,
-            device,
-            Cell::Json(&profile.traits_json()),
-            Cell::Text(profile.state().as_str()),
-        ])?;
+        list.row(&[user, device, Cell::Json(&profile.traits_json()), Cell::Text(profile.state().as_str())])?;
     }
     list.end()
 }

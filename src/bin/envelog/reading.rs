@@ -31,7 +31,9 @@ pub(crate) fn project(cli: &Cli, store: &Store) -> Outcome<Project> {
     match (cli.project, projects.as_slice()) {
         (_, []) => Err(Failure::Message("the store has no events".to_owned())),
         (Some(id), known) if known.contains(&id) => Ok(store.project(id)),
-        (Some(_), known) => Err(Failure::Message(format!("the store has no such project; {}", listed(known)))),
+        (Some(_), known) => {
+            Err(Failure::Message(format!("the store has no such project; {}", listed(known))))
+        }
         (None, [only]) => Ok(store.project(*only)),
         (None, known) => {
             Err(Failure::Usage(format!("name one of the projects with --project UUID; {}", listed(known))))

@@ -81,11 +81,7 @@ impl Summary {
             }
         }
         if let Some(path) = rejects {
-            tell(format_args!(
-                "{} lines were rejected; {} says why",
-                number(self.rejected),
-                path.display()
-            ));
+            tell(format_args!("{} lines were rejected; {} says why", number(self.rejected), path.display()));
         }
         for (note, count) in &self.notes {
             tell(format_args!("noted for {} events: {note}", number(*count)));

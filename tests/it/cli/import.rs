@@ -64,7 +64,9 @@ fn a_reject_never_shows_what_stood_in_the_line() {
         )
     };
     let mut text = with_address("");
-    for rest in [",\"ip\":\"203.0.113.77\"", ",\"a\":NaN", ",\"deep\":[{\"a\":1,\"a\":2}]", ",\"x\":\"\\ud800\""] {
+    for rest in
+        [",\"ip\":\"203.0.113.77\"", ",\"a\":NaN", ",\"deep\":[{\"a\":1,\"a\":2}]", ",\"x\":\"\\ud800\""]
+    {
         text.push_str(&with_address(rest));
     }
     text.push_str(&with_address("").replace("2024-03-01T00:00:00Z", "203.0.113.77"));

@@ -204,8 +204,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let text: String =
         (0..5_000).map(|n| envelope("page.viewed", "2024-03-01T00:00:00Z", &format!("u_{n}"), "")).collect();
     place.fill(&text);
-    let mut child =
-        place.command(&["events"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place.command(&["events"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 1];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let answer = Answer::of(child.wait_with_output().unwrap()).success();
@@ -298,6 +297,7 @@ fn the_demo_shows_a_funnel_a_timeline_and_a_profile() {
     let count = Answer::of(tool().args(["--store", kept, "count"]).output().unwrap());
     assert_eq!(count.success().line()["count"], 200_000);
     demo(&[]).success();
-    let left: Vec<_> = fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["kept"], "the temporary store is gone");
 }

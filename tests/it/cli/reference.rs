@@ -78,10 +78,9 @@ fn no_address_of_the_reference_data_is_in_any_file_of_the_store() {
     let Some(data) = reference_data() else { return };
     let place = Place::new();
     let input = data.join("ecom.ndjson.gz");
-    let unpacked = std::io::read_to_string(flate2::read::MultiGzDecoder::new(
-        std::fs::File::open(&input).unwrap(),
-    ))
-    .unwrap();
+    let unpacked =
+        std::io::read_to_string(flate2::read::MultiGzDecoder::new(std::fs::File::open(&input).unwrap()))
+            .unwrap();
     let addresses: BTreeSet<String> = unpacked
         .lines()
         .filter_map(|line| {

@@ -67,7 +67,8 @@ impl Read for Failing<'_> {
 
 #[test]
 fn lines_before_an_error_are_given_and_the_cut_line_is_not() {
-    let mut reader = LineReader { reader: BufReader::new(Failing(b"one\ntwo\nthr")), number: 0, failure: None };
+    let mut reader =
+        LineReader { reader: BufReader::new(Failing(b"one\ntwo\nthr")), number: 0, failure: None };
     let mut block = Block::default();
     reader.fill(&mut block).unwrap();
     let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
