@@ -1,0 +1,413 @@
+//! Opening a store's log: for its one writer, and for readers that change nothing.
+//!
+//! The parent decides here: what is in the directory ([`inventory`]), where the log ends ([`super::scan`]), and
+//! then either the active segment is gone on with, or the tail is copied out ([`super::recovery`]).
+
+use std::sync::Arc;
+
+use super::manifest_file;
+use super::recovery::copy::{Fresh, Written};
+use super::recovery::{Recovery, move_aside};
+use super::report::{OnCorruption, RecoveryReport};
+use super::scan::files::{TailFile, Unsealed};
+use super::scan::{self, Piece, Tail, TailInput, seq_after};
+use super::segment::Segment;
+use crate::error::{Error, Result};
+use crate::format::frame::{self, FrameView};
+use crate::format::manifest::{GapRange, Manifest, State};
+use crate::format::names::{FileName, MANIFEST};
+use crate::format::segment::{Roll, SegmentHeader};
+use crate::limits::FILL_WINDOW_BYTES_MIN;
+use crate::storage::{Access, Clock, Disk, Entropy, File, Lock, LockMode, MapWriter};
+use crate::types::{Nanos, SegmentId, Seq};
+
+mod create;
+mod inventory;
+
+use inventory::Inventory;
+
+/// Room behind the last frame that a segment's file always has: for a roll frame and a close frame.
+pub(crate) const END_ROOM_BYTES: u64 =
+    frame::stride((frame::HEADER_LEN + Roll::LEN) as u32) + frame::stride(frame::HEADER_LEN as u32);
+
+/// Clock and randomness of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct Env {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// What a log is opened with.
+#[derive(Debug, Clone)]
+pub(crate) struct LogOptions {
+    /// Longest segment, in bytes; an older one may be longer.
+    pub(crate) segment_bytes_max: u64,
+    /// Length of the header page of new segments, in bytes.
+    pub(crate) header_len: u32,
+    /// Whether a store is made where there is none.
+    pub(crate) create: bool,
+    pub(crate) on_corruption: OnCorruption,
+}
+
+/// An unsealed segment.
+#[derive(Debug)]
+pub(crate) struct TailSegment {
+    pub(crate) segment: Arc<Segment>,
+    /// Where its frames end.
+    pub(crate) end: u64,
+    pub(crate) frames: u32,
+    /// CRC-32 over the checksums of its frames; [`scan::extend_crc_of_crcs`] goes on with it.
+    pub(crate) crc_of_crcs: u32,
+    /// Bytes of its file, zero behind the frames where a writer opened it.
+    pub(crate) file_len: u64,
+    /// Generation of the newer watermark slot, 0 where none was written yet.
+    pub(crate) slot_generation: u64,
+    /// Its last frame is a roll frame.
+    pub(crate) rolled: bool,
+}
+
+impl TailSegment {
+    /// Maps a segment that stands in its file as `written` says and is checked up to there.
+    pub(crate) fn map(
+        disk: &Arc<dyn Disk>,
+        file: Arc<dyn File>,
+        header: SegmentHeader,
+        written: &Written,
+        capacity_min: u64,
+    ) -> Result<(Self, MapWriter)> {
+        let capacity = capacity_min.max(written.file_len);
+        let (writer, map) = file.map_log(written.first, written.end, capacity)?;
+        let tail = Self {
+            segment: Arc::new(Segment::checked(Arc::clone(disk), file, header, map)),
+            end: written.end,
+            frames: written.frames,
+            crc_of_crcs: written.crc_of_crcs,
+            file_len: written.file_len,
+            slot_generation: written.slot_generation,
+            rolled: written.rolled,
+        };
+        Ok((tail, writer))
+    }
+}
+
+/// A log that is open.
+#[derive(Debug)]
+pub(crate) struct OpenedLog {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) lock: Lock,
+    /// As it stands on the disk. For a reader it may list gaps that only this reader makes.
+    pub(crate) manifest: Manifest,
+    /// In order.
+    pub(crate) sealed: Vec<Arc<Segment>>,
+    /// In order. For a writer the last one is active, for a reader there may be none.
+    pub(crate) tail: Vec<TailSegment>,
+    /// Writes to the last segment of `tail`; `None` for a reader.
+    pub(crate) active: Option<MapWriter>,
+    pub(crate) next_seq: Seq,
+    /// The first id that no file was ever given.
+    pub(crate) next_segment: SegmentId,
+    /// When the last frame was received; the least time where there is none.
+    pub(crate) last_received_at: Nanos,
+    pub(crate) clean: bool,
+    pub(crate) report: RecoveryReport,
+}
+
+/// Opens a store for writing and makes its log whole, creating it where that is asked for.
+///
+/// When this returns, everything that the log holds is durable. A store that was closed is not written to, left-over
+/// files aside: the manifest says `closed` until the first append.
+///
+/// # Errors
+///
+/// [`Error::Locked`], [`Error::NotFound`], [`Error::Corrupt`], [`Error::MissingSegment`],
+/// [`Error::UnsupportedFormat`] and those of the medium. The log is then as it was.
+pub(crate) fn open_writer(disk: Arc<dyn Disk>, env: &Env, options: &LogOptions) -> Result<OpenedLog> {
+    if !disk.exists(MANIFEST)? {
+        // Before the lock file is made: a directory that is not ours stays as it is.
+        create::check(&*disk, options)?;
+    }
+    let lock = disk.lock(LockMode::Exclusive)?.ok_or(Error::Locked)?;
+    let mut report = RecoveryReport::default();
+    let mut manifest = match manifest_file::read(&*disk)? {
+        Some(manifest) => manifest,
+        None => {
+            report.created = true;
+            create::create(&*disk, &*env.entropy, options)?
+        }
+    };
+    let found = Found::read(&disk, &mut manifest, options)?;
+    if found.tail.closed_here || report.created {
+        resume(&disk, lock, manifest, found, options, report)
+    } else {
+        recover(&disk, lock, manifest, found, options, report, &*env.entropy)
+    }
+}
+
+/// Opens a store for reading while no writer has it. No file is changed.
+///
+/// # Errors
+///
+/// Those of [`open_writer`].
+pub(crate) fn open_reader(disk: Arc<dyn Disk>, options: &LogOptions) -> Result<OpenedLog> {
+    let lock = disk.lock(LockMode::Shared)?.ok_or(Error::Locked)?;
+    let mut manifest =
+        manifest_file::read(&*disk)?.ok_or_else(|| create::not_found(&*disk, "it has no MANIFEST"))?;
+    let found = Found::read(&disk, &mut manifest, options)?;
+    manifest.gaps.extend(&found.tail.gaps);
+    let mut tail = Vec::new();
+    for piece in &found.tail.pieces {
+        if let Some(source) = piece.source.and_then(|source| found.unsealed.files.get(source)) {
+            let file = Arc::clone(&source.file);
+            tail.push(
+                TailSegment::map(&disk, file, header_of(source, piece), &written_of(source, piece), 0)?.0,
+            );
+        }
+    }
+    let mut report = RecoveryReport { clean: found.tail.closed_here, ..RecoveryReport::default() };
+    found.tell(&mut report);
+    Ok(found.into_opened(disk, lock, manifest, tail, None, report))
+}
+
+/// A sealed segment that was given up.
+struct Lost {
+    /// The name of its file, where there is one.
+    name: Option<String>,
+    gap: GapRange,
+}
+
+/// What is on the disk.
+struct Found {
+    inventory: Inventory,
+    sealed: Vec<Arc<Segment>>,
+    lost: Vec<Lost>,
+    unsealed: Unsealed,
+    tail: Tail,
+}
+
+impl Found {
+    /// Reads the directory, the headers of all segments, and the frames of the tail. Nothing is written.
+    ///
+    /// Sealed segments that are given up are taken out of `manifest`, which only the memory knows yet.
+    fn read(disk: &Arc<dyn Disk>, manifest: &mut Manifest, options: &LogOptions) -> Result<Self> {
+        let last = manifest.segments.last().copied();
+        let (sealed, lost) = open_sealed(disk, manifest, options.on_corruption)?;
+        let inventory = Inventory::take(&**disk, manifest, &lost)?;
+        let unsealed = Unsealed::read(&**disk, &inventory.unsealed, manifest)?;
+        let closed = match manifest.state {
+            State::Closed(seq) => Some(seq),
+            State::Open => None,
+        };
+        let tail = scan::scan(&TailInput {
+            files: &unsealed.files,
+            strays: &unsealed.strays,
+            start: seq_after(last.map_or(Seq::ZERO, |last| last.last_seq()), &manifest.gaps),
+            first_id: last.map_or(SegmentId::FIRST, |last| last.id.next()),
+            closed,
+            gaps: &manifest.gaps,
+            on_corruption: options.on_corruption,
+        })?;
+        Ok(Self { inventory, sealed, lost, unsealed, tail })
+    }
+
+    fn tell(&self, report: &mut RecoveryReport) {
+        report.frames_kept = self.tail.frames();
+        report.frames_dropped = self.tail.frames_dropped;
+        report.bytes_scanned = self.tail.bytes_scanned;
+        let gaps = self.lost.iter().map(|lost| &lost.gap).chain(&self.tail.gaps);
+        report.gaps = gaps.map(|gap| gap.from..=gap.to).collect();
+    }
+
+    fn into_opened(
+        self,
+        disk: Arc<dyn Disk>,
+        lock: Lock,
+        manifest: Manifest,
+        tail: Vec<TailSegment>,
+        active: Option<MapWriter>,
+        report: RecoveryReport,
+    ) -> OpenedLog {
+        let seen = self.unsealed.id_max.map_or(SegmentId::FIRST, SegmentId::next);
+        let received_at = self.tail.last_received_at;
+        OpenedLog {
+            next_seq: self.tail.next_seq(),
+            next_segment: manifest.next_segment.max(seen),
+            last_received_at: received_at
+                .or_else(|| last_received_at(self.sealed.last()?, &manifest))
+                .unwrap_or(Nanos::new(i64::MIN)),
+            clean: report.clean,
+            disk,
+            lock,
+            manifest,
+            sealed: self.sealed,
+            tail,
+            active,
+            report,
+        }
+    }
+}
+
+/// Opens the segments that the manifest lists as sealed, and takes those out of it that are given up.
+fn open_sealed(
+    disk: &Arc<dyn Disk>,
+    manifest: &mut Manifest,
+    on_corruption: OnCorruption,
+) -> Result<(Vec<Arc<Segment>>, Vec<Lost>)> {
+    let mut sealed = Vec::with_capacity(manifest.segments.len());
+    let mut lost: Vec<Lost> = Vec::new();
+    for listed in &manifest.segments {
+        match Segment::sealed(disk, manifest.store_id, listed) {
+            Ok(segment) => sealed.push(Arc::new(segment)),
+            Err(error @ (Error::MissingSegment { .. } | Error::Corrupt { .. }))
+                if on_corruption == OnCorruption::Quarantine =>
+            {
+                let is_there = matches!(error, Error::Corrupt { .. });
+                let name = is_there.then(|| FileName::Segment(listed.id).to_string());
+                lost.push(Lost { name, gap: GapRange { from: listed.base_seq, to: listed.last_seq() } });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !lost.is_empty() {
+        let is_lost = |seq: Seq| lost.iter().any(|lost| lost.gap.from == seq);
+        manifest.segments.retain(|listed| !is_lost(listed.base_seq));
+        manifest.gaps.extend(lost.iter().map(|lost| lost.gap));
+        manifest.gaps.sort_unstable_by_key(|gap| gap.from);
+    }
+    Ok((sealed, lost))
+}
+
+/// Goes on in the active segment of a store that was closed, or was just made.
+fn resume(
+    disk: &Arc<dyn Disk>,
+    lock: Lock,
+    manifest: Manifest,
+    found: Found,
+    options: &LogOptions,
+    mut report: RecoveryReport,
+) -> Result<OpenedLog> {
+    report.clean = found.lost.is_empty();
+    found.tell(&mut report);
+    set_lost_aside(disk, &found.lost, &mut report)?;
+    if !found.lost.is_empty() {
+        manifest_file::write(&**disk, &manifest)?;
+    }
+    clean_up(disk, &found, true, &mut report)?;
+    let pieces = &found.tail.pieces;
+    let mut tail = Vec::with_capacity(pieces.len());
+    let mut active = None;
+    for (at, piece) in pieces.iter().enumerate() {
+        let Some(source) = piece.source.and_then(|source| found.unsealed.files.get(source)) else { continue };
+        let is_active = at + 1 == pieces.len();
+        // Opened anew for writing: a segment that is written to has one handle, and the scan's goes away.
+        let file =
+            if is_active { disk.open(&source.name, Access::ReadWrite)? } else { Arc::clone(&source.file) };
+        let capacity_min =
+            if is_active { options.segment_bytes_max.max(piece.end + END_ROOM_BYTES) } else { 0 };
+        let written = written_of(source, piece);
+        let (segment, writer) =
+            TailSegment::map(disk, file, header_of(source, piece), &written, capacity_min)?;
+        tail.push(segment);
+        active = is_active.then_some(writer);
+    }
+    Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
+}
+
+/// Copies out the tail of a store that was not closed.
+fn recover(
+    disk: &Arc<dyn Disk>,
+    lock: Lock,
+    mut manifest: Manifest,
+    found: Found,
+    options: &LogOptions,
+    mut report: RecoveryReport,
+    entropy: &dyn Entropy,
+) -> Result<OpenedLog> {
+    found.tell(&mut report);
+    set_lost_aside(disk, &found.lost, &mut report)?;
+    let recovery = Recovery { disk, entropy, options, unsealed: &found.unsealed, tail: &found.tail };
+    let fresh = recovery.run(&mut manifest, &mut report)?;
+    clean_up(disk, &found, false, &mut report)?;
+    let mut tail = Vec::with_capacity(fresh.len());
+    let mut active = None;
+    for Fresh { header, file, written } in fresh {
+        let is_active = !written.rolled;
+        let capacity_min = if is_active { options.segment_bytes_max } else { 0 };
+        let (segment, writer) = TailSegment::map(disk, file, header, &written, capacity_min)?;
+        tail.push(segment);
+        active = is_active.then_some(writer);
+    }
+    Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
+}
+
+/// Moves sealed segments that are given up into quarantine. It comes before the manifest forgets them, so that none is
+/// taken for an unsealed one.
+fn set_lost_aside(disk: &Arc<dyn Disk>, lost: &[Lost], report: &mut RecoveryReport) -> Result<()> {
+    for name in lost.iter().filter_map(|lost| lost.name.as_ref()) {
+        report.quarantined.push(move_aside(&**disk, name)?);
+    }
+    if lost.is_empty() { Ok(()) } else { disk.sync_dir() }
+}
+
+/// Removes what the manifest does not count, and sets aside what is damaged.
+fn clean_up(disk: &Arc<dyn Disk>, found: &Found, resumed: bool, report: &mut RecoveryReport) -> Result<()> {
+    let (mut doomed, mut kept_aside) = (found.inventory.left_over.clone(), Vec::new());
+    if resumed {
+        let unsealed = &found.unsealed;
+        doomed.extend(unsealed.stale.iter().cloned());
+        for stray in &unsealed.strays {
+            if stray.is_torn { &mut doomed } else { &mut kept_aside }.push(stray.name.clone());
+        }
+        let is_used = |at: usize| found.tail.pieces.iter().any(|piece| piece.source == Some(at));
+        for (_, file) in unsealed.files.iter().enumerate().filter(|(at, _)| !is_used(*at)) {
+            if scan::has_frames(file)? { &mut kept_aside } else { &mut doomed }.push(file.name.clone());
+        }
+    }
+    if doomed.is_empty() && kept_aside.is_empty() {
+        return Ok(());
+    }
+    for name in kept_aside {
+        report.quarantined.push(move_aside(&**disk, &name)?);
+    }
+    for name in doomed {
+        // One that stays is removed by the next writer, and nobody reads it.
+        if disk.remove(&name).is_ok() {
+            report.removed.push(name);
+        }
+    }
+    disk.sync_dir()
+}
+
+/// The bytes that an active segment's file has once its frames end at `end`: one window of zeros ahead.
+pub(crate) fn filled_len(end: u64, segment_bytes_max: u64) -> u64 {
+    (end + FILL_WINDOW_BYTES_MIN).min(segment_bytes_max).max(end + END_ROOM_BYTES)
+}
+
+/// The header of the segment that a piece is read as: behind a gap it begins with a later seq than its file.
+fn header_of(source: &TailFile, piece: &Piece) -> SegmentHeader {
+    SegmentHeader { base_seq: piece.base_seq, ..source.header }
+}
+
+fn written_of(source: &TailFile, piece: &Piece) -> Written {
+    Written {
+        first: piece.from,
+        end: piece.end,
+        frames: piece.frames,
+        crc_of_crcs: piece.crc_of_crcs,
+        file_len: source.len,
+        slot_generation: source.slot.map_or(0, |slot| slot.generation),
+        rolled: piece.rolled,
+    }
+}
+
+/// When the last frame of a sealed segment, its roll frame, was received; `None` where it cannot be read.
+fn last_received_at(segment: &Segment, manifest: &Manifest) -> Option<Nanos> {
+    let listed = manifest.segments.last()?;
+    let roll_bytes = frame::stride(u32::try_from(frame::HEADER_LEN + Roll::LEN).ok()?);
+    let mut bytes = vec![0; usize::try_from(roll_bytes).ok()?];
+    segment.file().ok()?.read_at(listed.end.checked_sub(roll_bytes)?, &mut bytes).ok()?;
+    let view = FrameView::parse(&bytes, segment.seed()).ok()??;
+    Some(view.received_at())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! What opening a store does about damage, and what it tells about it.
+
+use std::ops::RangeInclusive;
+
+use crate::types::Seq;
+
+/// What opening a store does where bytes that were once durable do not read back as they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnCorruption {
+    /// Refuse to open, with the place of the damage. Nothing is changed.
+    #[default]
+    Fail,
+    /// Set the damaged files aside and open without the damaged range, widened to whole batches.
+    ///
+    /// Every later record is kept, and readers that cross the range are told.
+    Quarantine,
+}
+
+/// What opening a store found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// The store was made by this opening.
+    pub created: bool,
+    /// The last writer had closed the store, and nothing had to be recovered.
+    pub clean: bool,
+    /// Frames kept in the part of the log that was read, which is all that is not sealed.
+    pub frames_kept: u64,
+    /// Whole frames that were dropped: they stood behind the end of the log, or in a batch that was cut short, and
+    /// had never been promised to survive a power loss.
+    pub frames_dropped: u64,
+    /// Ranges of seqs that this opening gave up because they are damaged.
+    pub gaps: Vec<RangeInclusive<Seq>>,
+    /// Files that were put into the store's `quarantine` directory, by their names in the store's directory.
+    pub quarantined: Vec<String>,
+    /// Files of the store that were removed: left-overs of an interrupted write or of an earlier recovery, derived
+    /// files that do not count, and segments that were copied.
+    pub removed: Vec<String>,
+    /// Bytes read to find the end of the log.
+    pub bytes_scanned: u64,
+}

@@ -1,0 +1,485 @@
+//! Where the log ends: the rule for what a crash left of the unsealed segments.
+//!
+//! Reading only, and through `pread` only, so that a bad sector is an error and not a signal. What is found is
+//! a [`Tail`]; `recovery` acts on it.
+
+use std::borrow::Cow;
+
+use super::report::OnCorruption;
+use super::segment::{corrupt, fault_error};
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameFlags, FrameKind, FrameView};
+use crate::format::manifest::GapRange;
+use crate::format::segment::Roll;
+use crate::types::{Nanos, SegmentId, Seq};
+
+pub(crate) mod files;
+mod survey;
+pub(crate) mod window;
+
+use files::{StrayFile, TailFile};
+use survey::Survey;
+pub(crate) use survey::has_frames;
+use window::Window;
+
+/// What is known before the tail is read.
+#[derive(Debug)]
+pub(crate) struct TailInput<'a> {
+    /// The unsealed segments of the current epoch, by rising id.
+    pub(crate) files: &'a [TailFile],
+    /// The unsealed segments whose header cannot be read.
+    pub(crate) strays: &'a [StrayFile],
+    /// The seq that the first unsealed segment begins with.
+    pub(crate) start: Seq,
+    /// The lowest id that the first unsealed segment can have.
+    pub(crate) first_id: SegmentId,
+    /// The seq of the close frame, where the manifest says that the store was closed.
+    pub(crate) closed: Option<Seq>,
+    /// The gaps that the manifest lists.
+    pub(crate) gaps: &'a [GapRange],
+    pub(crate) on_corruption: OnCorruption,
+}
+
+/// Whole batches that stand one behind the other in one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Index of the file, or `None` for a piece without frames that has none.
+    pub(crate) source: Option<usize>,
+    pub(crate) from: u64,
+    pub(crate) end: u64,
+    pub(crate) base_seq: Seq,
+    pub(crate) frames: u32,
+    /// CRC-32 over the checksums of its frames in order, little-endian.
+    pub(crate) crc_of_crcs: u32,
+    /// Its last frame is a roll frame.
+    pub(crate) rolled: bool,
+    /// A gap begins behind it.
+    pub(crate) cut: bool,
+}
+
+impl Piece {
+    fn empty(source: Option<usize>, from: u64, base_seq: Seq) -> Self {
+        Self { source, from, end: from, base_seq, frames: 0, crc_of_crcs: 0, rolled: false, cut: false }
+    }
+
+    /// The seq behind its last frame.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.base_seq.plus(u64::from(self.frames))
+    }
+}
+
+/// Bytes of a file behind the end of the log that hold at least one whole frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) source: usize,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// What the unsealed segments hold.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    /// What is kept, in order; never empty, and only the last piece neither rolled nor cut.
+    pub(crate) pieces: Vec<Piece>,
+    /// The manifest says that the store was closed, and the log ends there.
+    pub(crate) closed_here: bool,
+    pub(crate) last_received_at: Option<Nanos>,
+    /// Gaps that were found; only where corruption is quarantined.
+    pub(crate) gaps: Vec<GapRange>,
+    /// Indexes of files with damage, rising.
+    pub(crate) damaged: Vec<usize>,
+    pub(crate) dropped: Vec<Dropped>,
+    pub(crate) frames_dropped: u64,
+    pub(crate) bytes_scanned: u64,
+}
+
+impl Tail {
+    /// The seq of the next frame to be written.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.pieces.last().map_or(Seq::ZERO, Piece::next_seq)
+    }
+
+    /// How many frames are kept.
+    pub(crate) fn frames(&self) -> u64 {
+        self.pieces.iter().map(|piece| u64::from(piece.frames)).sum()
+    }
+}
+
+/// The seq behind `last`, gaps skipped.
+pub(crate) fn seq_after(last: Seq, gaps: &[GapRange]) -> Seq {
+    gaps.iter().fold(
+        last.next(),
+        |next, gap| {
+            if gap.from <= next && next <= gap.to { gap.to.next() } else { next }
+        },
+    )
+}
+
+/// Where frames are read from.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    file: usize,
+    offset: u64,
+    seq: Seq,
+}
+
+/// What is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A frame, at this offset of a file.
+    Frame { file: usize, offset: u64 },
+    /// The header of a file.
+    Stray(usize),
+    /// A whole segment.
+    Missing(SegmentId),
+}
+
+/// The first frame that fails.
+#[derive(Debug)]
+struct Stop {
+    place: Place,
+    /// The seq expected there.
+    seq: Seq,
+    reason: Cow<'static, str>,
+    /// It cannot be what a crash left, whatever the rest says.
+    is_damage: bool,
+    /// Where to look on.
+    onward: (usize, u64),
+}
+
+/// How reading a segment ended.
+enum Read {
+    Rolled(Roll),
+    Stopped(Stop),
+}
+
+/// Reads the tail.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] and [`Error::MissingSegment`] where what is missing was once durable, unless that is to be
+/// quarantined; [`Error::UnsupportedFormat`] where a whole frame is of a later version; those of the medium.
+pub(crate) fn scan(input: &TailInput<'_>) -> Result<Tail> {
+    let mut scanner = Scanner { input, tail: Tail::default(), current: None, batch_frames: 0, survey: None };
+    let mut next = scanner.find(input.start, None);
+    loop {
+        let stop = match next {
+            Ok(start) => match scanner.read(start)? {
+                Read::Rolled(roll) => {
+                    next = scanner.find(roll.next_seq, Some(roll.next_id));
+                    continue;
+                }
+                Read::Stopped(stop) => stop,
+            },
+            Err(stop) => stop,
+        };
+        let Some(witness) = scanner.witness(&stop)? else {
+            scanner.end(&stop)?;
+            return Ok(scanner.tail);
+        };
+        if input.on_corruption == OnCorruption::Fail {
+            return Err(scanner.error(&stop, witness));
+        }
+        match scanner.give_up(&stop)? {
+            Some(start) => next = Ok(start),
+            None => return Ok(scanner.tail),
+        }
+    }
+}
+
+struct Scanner<'a> {
+    input: &'a TailInput<'a>,
+    tail: Tail,
+    /// The piece that is being read.
+    current: Option<Piece>,
+    /// Frames behind the current piece that are whole and whose batch is not.
+    batch_frames: u32,
+    /// What stands behind the first stop.
+    survey: Option<Survey>,
+}
+
+impl Scanner<'_> {
+    /// The segment that begins with `seq` and has the id, where that is known.
+    fn find(&self, seq: Seq, id: Option<SegmentId>) -> Result<Start, Stop> {
+        let files = self.input.files;
+        let at = match id {
+            Some(id) => files.iter().position(|file| file.id >= id),
+            None => (!files.is_empty()).then_some(0),
+        };
+        let onward = (at.unwrap_or(files.len()), 0);
+        let stop = |place, reason: &'static str, is_damage| Stop {
+            place,
+            seq,
+            reason: Cow::Borrowed(reason),
+            is_damage,
+            onward,
+        };
+        if let Some((index, file)) = at.and_then(|at| Some((at, files.get(at)?)))
+            && id.is_none_or(|id| file.id == id)
+        {
+            if file.header.base_seq == seq {
+                return Ok(Start { file: index, offset: file.first(), seq });
+            }
+            if id.is_some() {
+                let place = Place::Frame { file: index, offset: 0 };
+                return Err(stop(
+                    place,
+                    "the segment begins with another seq than the roll frame says",
+                    false,
+                ));
+            }
+        }
+        let bound = at.and_then(|at| files.get(at)).map(|file| file.id);
+        let is_it = |stray: &StrayFile| match id {
+            Some(id) => stray.id == id,
+            None => stray.id >= self.input.first_id && bound.is_none_or(|bound| stray.id < bound),
+        };
+        if let Some((index, stray)) = self.input.strays.iter().enumerate().find(|(_, stray)| is_it(stray)) {
+            return Err(stop(Place::Stray(index), "the header cannot be read", !stray.is_torn));
+        }
+        // Before a segment is sealed, and before a manifest names it first, the next one is durable.
+        Err(stop(Place::Missing(id.unwrap_or(self.input.first_id)), "the segment is missing", id.is_none()))
+    }
+
+    /// Reads frames until one fails or the segment was rolled, and keeps the whole batches as a piece.
+    fn read(&mut self, start: Start) -> Result<Read> {
+        let Some(file) = self.input.files.get(start.file) else {
+            return Ok(Read::Stopped(stop_at(start, "the segment is missing")));
+        };
+        let mut window = Window::new(&*file.file, file.len);
+        let mut piece = Piece::empty(Some(start.file), start.offset, start.seq);
+        let mut batch = Batch::default();
+        let mut at = start;
+        let read = loop {
+            let frame = window.frame(at.offset, file.seed)?;
+            let view = match frame {
+                Ok(Some(view)) => view,
+                Ok(None) => break Read::Stopped(stop_at(at, "there is no frame")),
+                Err(fault) => match fault_error(&file.name, at.offset, at.seq, fault) {
+                    error @ Error::UnsupportedFormat { .. } => return Err(error),
+                    _ => break Read::Stopped(stop_at(at, fault.to_string())),
+                },
+            };
+            let roll = match self.check(&view, at.seq, batch.frames > 0, file.id) {
+                Ok(roll) => roll,
+                Err(reason) => break Read::Stopped(stop_at(at, reason)),
+            };
+            batch.take(&view);
+            at.offset += view.stride();
+            at.seq = at.seq.next();
+            if view.flags().has(FrameFlags::BATCH_LAST) {
+                piece.frames = piece.frames.saturating_add(batch.frames);
+                piece.crc_of_crcs = batch.crc_of_crcs;
+                piece.end = at.offset;
+                piece.rolled = roll.is_some();
+                batch.frames = 0;
+                self.tail.closed_here = view.kind() == FrameKind::Close;
+                self.tail.last_received_at = self.tail.last_received_at.max(Some(view.received_at()));
+            }
+            if let Some(roll) = roll {
+                break Read::Rolled(roll);
+            }
+        };
+        self.tail.bytes_scanned += window.bytes_read();
+        self.batch_frames = batch.frames;
+        if matches!(read, Read::Rolled(_)) {
+            self.tail.pieces.push(piece);
+        } else {
+            self.current = Some(piece);
+        }
+        Ok(read)
+    }
+
+    /// Whether a frame continues the log, and what it says if it is a roll frame.
+    fn check(
+        &self,
+        view: &FrameView<'_>,
+        expected: Seq,
+        in_batch: bool,
+        id: SegmentId,
+    ) -> Result<Option<Roll>, &'static str> {
+        if view.seq() != expected {
+            return Err("the frame has another seq"); // L2
+        }
+        if view.flags().has(FrameFlags::BATCH_FIRST) == in_batch {
+            return Err("the frame's batch marks do not fit the frame before it");
+        }
+        if !matches!(view.kind(), FrameKind::Roll | FrameKind::Close) {
+            return Ok(None);
+        }
+        if !view.flags().has(FrameFlags::ALONE) {
+            return Err("a roll or close frame stands in a batch");
+        }
+        if view.kind() == FrameKind::Close {
+            return Ok(None);
+        }
+        let roll = Roll::parse(view.body()).filter(|roll| roll.next_id > id);
+        let fits = |roll: &Roll| {
+            let is_gap = |gap: &GapRange| gap.from == expected && gap.to.next() == roll.next_seq;
+            roll.next_seq == expected.next() || self.input.gaps.iter().any(is_gap)
+        };
+        roll.filter(fits).map(Some).ok_or("the roll frame names no possible segment")
+    }
+
+    /// Who says that the missing frame was once durable; `None` where nobody does, and the log ends there.
+    fn witness(&mut self, stop: &Stop) -> Result<Option<&'static str>> {
+        let input = self.input;
+        self.tail.closed_here &= self.batch_frames == 0
+            && matches!(stop.place, Place::Frame { .. })
+            && input.closed.map(Seq::next) == Some(stop.seq);
+        if self.tail.closed_here {
+            return Ok(None);
+        }
+        if stop.is_damage {
+            return Ok(Some("no crash leaves that behind"));
+        }
+        if input.closed >= Some(stop.seq) {
+            return Ok(Some("the store was closed behind it"));
+        }
+        if self.slots_durable() >= Some(stop.seq) {
+            return Ok(Some("a segment's header says that it was durable"));
+        }
+        if self.survey(stop)?.durable >= Some(stop.seq) {
+            return Ok(Some("a later frame was written when it was already durable"));
+        }
+        Ok(None)
+    }
+
+    fn slots_durable(&self) -> Option<Seq> {
+        self.input.files.iter().filter_map(|file| file.slot).map(|slot| slot.durable).max()
+    }
+
+    /// What stands behind the first stop. It is made once: every later stop lies behind that one, and a frame that
+    /// speaks for its seq stands behind it in turn, since frames stand in the order of their seqs.
+    fn survey(&mut self, stop: &Stop) -> Result<&Survey> {
+        if self.survey.is_none() {
+            let survey = Survey::take(self.input.files, stop.onward, stop.seq)?;
+            self.tail.bytes_scanned += survey.bytes_read;
+            self.survey = Some(survey);
+        }
+        Ok(self.survey.get_or_insert_default())
+    }
+
+    fn error(&self, stop: &Stop, witness: &'static str) -> Error {
+        let (name, offset) = match stop.place {
+            Place::Missing(id) => return Error::MissingSegment { segment: id.get() },
+            Place::Stray(at) => (self.input.strays.get(at).map(|stray| stray.name.clone()), 0),
+            Place::Frame { file, offset } => {
+                (self.input.files.get(file).map(|file| file.name.clone()), offset)
+            }
+        };
+        let reason = format!("{}, and {witness}", stop.reason);
+        corrupt(&name.unwrap_or_default(), offset, Some(stop.seq), reason)
+    }
+
+    /// The log ends at the stop: what stands behind it is dropped.
+    fn end(&mut self, stop: &Stop) -> Result<()> {
+        let piece = self.current.take().unwrap_or_else(|| Piece::empty(None, 0, stop.seq));
+        if !self.tail.closed_here {
+            let is_same = self.tail.gaps.is_empty();
+            let survey = match self.survey.take().filter(|_| is_same) {
+                Some(survey) => survey,
+                None => Survey::take(self.input.files, stop.onward, stop.seq)?,
+            };
+            self.tail.frames_dropped = survey.frames + u64::from(self.batch_frames);
+            for (source, file) in self.input.files.iter().enumerate() {
+                let is_last = piece.source == Some(source);
+                let from = if is_last { piece.end } else { file.first() };
+                let behind = survey.ends.get(source).copied().unwrap_or(0);
+                let to = if is_last && self.batch_frames > 0 { behind.max(stop.onward.1) } else { behind };
+                if to > from {
+                    self.tail.dropped.push(Dropped { source, from, to });
+                }
+            }
+        }
+        self.tail.pieces.push(piece);
+        Ok(())
+    }
+
+    /// Gives up the frames from the batch of the stop to the next batch that is whole at its start, and returns where
+    /// that is; `None` where there is none, and the log goes on in an empty piece.
+    fn give_up(&mut self, stop: &Stop) -> Result<Option<Start>> {
+        let input = self.input;
+        let known = self.survey(stop)?.durable.max(input.closed).max(self.slots_durable());
+        let in_batch = self.batch_frames > 0;
+        let mut onward = stop.onward;
+        let (lost_from, follows_gap) = match self.current.take() {
+            Some(mut piece) => {
+                let lost_from = piece.next_seq();
+                if piece.frames == 0 && !in_batch && piece.from == onward.1 {
+                    onward.1 += crate::format::frame::ALIGN as u64; // So that each round comes further.
+                }
+                let follows_gap = piece.frames == 0 && self.tail.pieces.last().is_some_and(|last| last.cut);
+                piece.cut = true;
+                if !follows_gap {
+                    self.tail.pieces.push(piece);
+                }
+                (lost_from, follows_gap)
+            }
+            None => {
+                self.tail.pieces.push(Piece { cut: true, ..Piece::empty(None, 0, stop.seq) });
+                (stop.seq, false)
+            }
+        };
+        self.batch_frames = 0;
+        self.tail.closed_here = false;
+        let resumed = survey::next_batch(input.files, onward, stop.seq, &mut self.tail.bytes_scanned)?;
+        let next_seq =
+            resumed.map_or_else(|| known.max(Some(stop.seq)).map_or(stop.seq, Seq::next), |at| at.seq);
+        match self.tail.gaps.last_mut().filter(|_| follows_gap) {
+            Some(gap) => gap.to = before(next_seq),
+            None => self.tail.gaps.push(GapRange { from: lost_from, to: before(next_seq) }),
+        }
+        let damaged_to = resumed.map_or(input.files.len(), |at| {
+            // The file that reading goes on in is damaged only if something of it is lost.
+            let is_whole = input.files.get(at.file).is_some_and(|file| file.first() == at.offset);
+            at.file + usize::from(!is_whole)
+        });
+        let first_damaged = stop.onward.0;
+        self.tail.damaged.extend(first_damaged..damaged_to);
+        self.tail.damaged.dedup();
+        if resumed.is_none() {
+            self.tail.pieces.push(Piece::empty(None, 0, next_seq));
+        }
+        Ok(resumed)
+    }
+}
+
+/// The batch that is being read.
+#[derive(Default)]
+struct Batch {
+    frames: u32,
+    /// Over all frames of the piece so far.
+    crc_of_crcs: u32,
+}
+
+impl Batch {
+    fn take(&mut self, view: &FrameView<'_>) {
+        self.frames = self.frames.saturating_add(1);
+        self.crc_of_crcs = extend_crc_of_crcs(self.crc_of_crcs, view.crc());
+    }
+}
+
+/// The CRC of CRCs, one frame further.
+pub(crate) fn extend_crc_of_crcs(crc_of_crcs: u32, crc: u32) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(crc_of_crcs);
+    hasher.update(&crc.to_le_bytes());
+    hasher.finalize()
+}
+
+fn stop_at(at: Start, reason: impl Into<Cow<'static, str>>) -> Stop {
+    Stop {
+        place: Place::Frame { file: at.file, offset: at.offset },
+        seq: at.seq,
+        reason: reason.into(),
+        is_damage: false,
+        onward: (at.file, at.offset),
+    }
+}
+
+fn before(seq: Seq) -> Seq {
+    Seq::new(seq.get().saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What the system is told about the use of mapped memory.
+
+use std::io;
+use std::ops::Range;
+
+use memmap2::{Advice, MmapRaw};
+
+use super::map::{Map, MapWriter};
+use super::to_usize;
+use crate::error::Result;
+
+impl Map {
+    /// Asks the system to read the committed part of `range` into memory and to enter it into the page table, in
+    /// one call instead of one fault for every few pages. Best effort: a page that cannot be read is left alone.
+    pub(crate) fn warm(&self, range: Range<u64>) {
+        let start = range.start.max(self.floor());
+        let end = range.end.min(self.committed());
+        if start < end {
+            #[cfg(target_os = "linux")]
+            let advice = Advice::PopulateRead;
+            #[cfg(not(target_os = "linux"))]
+            let advice = Advice::WillNeed;
+            // An advice that is not taken costs faults later and nothing else.
+            let _ = self.memory().raw.advise_range(advice, to_usize(start), to_usize(end - start));
+        }
+    }
+
+    /// Tells the system to expect reads all over the file, so that a fault reads one page and not a window of them.
+    pub(crate) fn expect_random(&self) {
+        // As in `warm`.
+        let _ = self.memory().raw.advise(Advice::Random);
+    }
+
+    /// Tells the system to expect the file to be read in order; it replaces [`Map::expect_random`].
+    pub(crate) fn expect_sequential(&self) {
+        // As in `warm`.
+        let _ = self.memory().raw.advise(Advice::Sequential);
+    }
+}
+
+impl MapWriter {
+    /// Makes the pages of `range` present and writable, so that a store to them neither faults nor finds the disk
+    /// full. Where the system cannot do that, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSpace`](crate::error::Error::NoSpace) where the file system has no room for the pages, else
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
+        let (memory, writable) = self.memory();
+        if range.start > range.end || range.end > self.limit() || !writable {
+            return Err(self.refusal("the range lies outside the part of the mapping that may be written"));
+        }
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(gate) = &memory.gate {
+            return gate.populate();
+        }
+        populate(&memory.raw, &range).map_err(|error| self.error("populate", error))
+    }
+}
+
+/// Makes the pages of `range` present and writable, where the system can do that.
+#[cfg(target_os = "linux")]
+fn populate(raw: &MmapRaw, range: &Range<u64>) -> io::Result<()> {
+    use rustix::io::Errno;
+
+    let length = to_usize(range.end - range.start);
+    let Err(error) = raw.advise_range(Advice::PopulateWrite, to_usize(range.start), length) else {
+        return Ok(());
+    };
+    match Errno::from_io_error(&error) {
+        // Where a store would raise SIGBUS the advice says EFAULT: the file system found no room for the page.
+        Some(Errno::FAULT) => Err(io::ErrorKind::StorageFull.into()),
+        // Linux before 5.14.
+        Some(Errno::INVAL) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Makes the pages of `range` present and writable, where the system can do that.
+#[cfg(not(target_os = "linux"))]
+fn populate(_raw: &MmapRaw, _range: &Range<u64>) -> io::Result<()> {
+    Ok(())
+}

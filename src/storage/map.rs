@@ -1,0 +1,399 @@
+//! Mappings of files, and all of the crate's unsafe code.
+//!
+//! The argument in one sentence: readers get slices of committed bytes only, committed bytes are never written
+//! again, and no `&mut [u8]` over a mapping ever exists. The invariants are numbered on [`Memory`] and [`Region`].
+//! A store beyond the end of the file, which would raise SIGBUS, is kept out by (M4); a signal is still possible
+//! where another program cuts the file, or where the disk cannot read a page that was evicted from memory.
+#![expect(unsafe_code, reason = "the one file of the crate that may hold unsafe code")]
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::mappings::{Length, LogBounds};
+use super::{Access, to_usize};
+use crate::error::{Error, Result};
+
+/// One mapping of a file, or of the image of a simulated one.
+///
+/// - (M1) The bytes `0 .. raw.len()` from the start of a page on stay mapped, shared and readable, as long as the
+///   memory lives; they are writable if `writable`.
+/// - (M2) Only `copy_in` and [`Memory::word`] reach them for writing, and [`Mappings`](super::mappings::Mappings)
+///   makes either a [`Region`] or words over a file, never both: words are accessed atomically and not otherwise.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) raw: MmapRaw,
+    pub(super) writable: bool,
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) gate: Option<super::sim::Gate>,
+}
+
+impl Memory {
+    /// Maps the first `capacity` bytes of a file, whether it has them yet or not.
+    pub(super) fn of_file(file: &fs::File, access: Access, capacity: u64) -> io::Result<Arc<Self>> {
+        let mut options = MmapOptions::new();
+        options.len(to_usize(capacity));
+        let raw = match access {
+            Access::Read => options.map_raw_read_only(file)?,
+            Access::ReadWrite => options.map_raw(file)?,
+        };
+        Ok(Arc::new(Self {
+            raw,
+            writable: access == Access::ReadWrite,
+            #[cfg(any(test, feature = "testing"))]
+            gate: None,
+        }))
+    }
+
+    /// Zeroed memory for the image of a simulated file. The gate keeps copies of it apart from stores to it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn of_image(capacity: u64, gate: super::sim::Gate) -> io::Result<Arc<Self>> {
+        let raw = MmapOptions::new().len(to_usize(capacity)).no_reserve_swap().map_anon()?.into();
+        Ok(Arc::new(Self { raw, writable: true, gate: Some(gate) }))
+    }
+
+    /// The mapped bytes.
+    pub(super) fn capacity(&self) -> u64 {
+        self.raw.len() as u64
+    }
+
+    /// Copies `bytes` into the mapping.
+    ///
+    /// # Safety
+    ///
+    /// The bytes from `offset` on are mapped and writable, exist in the file, are not part of `bytes`, no reference
+    /// to them exists, and no other thread reads or writes them without the gate.
+    #[inline]
+    unsafe fn copy_in(&self, offset: u64, bytes: &[u8]) {
+        #[cfg(any(test, feature = "testing"))]
+        let _closed = self.gate.as_ref().map(super::sim::Gate::close);
+        // SAFETY: the caller promises that the offset is inside the mapping (M1).
+        let target = unsafe { self.raw.as_mut_ptr().add(to_usize(offset)) };
+        // SAFETY: the caller promises the rest, and the memory is mapped while `self` is borrowed (M1).
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+
+    /// Copies `bytes` into the image of a simulated file as `pwrite` would, if `mappings` lets it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn write_image(
+        &self,
+        mappings: &super::mappings::Mappings,
+        offset: u64,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        mappings.check_write(offset, bytes.len() as u64)?;
+        if self.gate.is_none() || offset.saturating_add(bytes.len() as u64) > self.capacity() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the bytes are mapped as was just checked, and images are writable (M1) and always exist; no reader
+        // sees them (checked above, M5), so no reference to them exists and `bytes` is not among them; other threads
+        // reach an image through the gate only.
+        unsafe { self.copy_in(offset, bytes) };
+        Ok(())
+    }
+
+    /// Copies bytes of the image of a simulated file out, zeros where it has none.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn read_image(&self, offset: u64, out: &mut [u8]) {
+        out.fill(0);
+        let Some(gate) = self.gate.as_ref() else { return };
+        let length = self.capacity().saturating_sub(offset).min(out.len() as u64);
+        if length == 0 {
+            return;
+        }
+        let _closed = gate.close();
+        // SAFETY: offset < capacity, as the length is not 0, and all of that is mapped (M1).
+        let source = unsafe { self.raw.as_ptr().add(to_usize(offset)) };
+        // SAFETY: the length ends inside the mapping and inside `out`, which is memory of its own; stores to an image
+        // are made behind the gate, which is closed here.
+        unsafe { ptr::copy_nonoverlapping(source, out.as_mut_ptr(), to_usize(length)) };
+    }
+
+    /// The atomic word at eight times `index`, or `None` where none is mapped.
+    #[inline]
+    pub(super) fn word(&self, index: usize) -> Option<&AtomicU64> {
+        if index >= self.raw.len() / size_of::<u64>() {
+            return None;
+        }
+        // SAFETY: the word lies inside the mapping, as was just checked (M1).
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts where a page does")]
+        let word = unsafe { self.raw.as_mut_ptr().cast::<u64>().add(index) };
+        // SAFETY: the word is mapped while `self` is borrowed, is aligned, as whole words from the start of a page
+        // are (M1), and is accessed atomically only (M2).
+        Some(unsafe { AtomicU64::from_ptr(word) })
+    }
+}
+
+/// Where a mapping begins.
+#[derive(Debug, Clone, Copy)]
+struct Base(*mut u8);
+
+// SAFETY: the pointer is an address and nothing else; all access through it is argued for where it happens.
+unsafe impl Send for Base {}
+// SAFETY: as for Send.
+unsafe impl Sync for Base {}
+
+/// One mapping of a log, shared by its writer and its readers.
+///
+/// - (M3) `floor <= committed <= limit <= capacity`, where the limit is the writer's and the capacity is at most
+///   that of the memory; committed and limit only grow.
+/// - (M4) The file has at least `limit` bytes: that is asked of the file whenever the limit moves, and a file that
+///   may be mapped is never shrunk.
+/// - (M5) The bytes `floor .. committed` are never written again: the writer refuses offsets below `committed`,
+///   `Mappings::check_write` refuses them to `pwrite` on the same handle, the log opens a segment through one
+///   handle, and a process that does not hold LOCK writes nothing.
+/// - (M6) A region has at most one writer, which is not `Clone` and writes through `&mut self`; nothing makes a
+///   reference to bytes outside `floor .. committed`.
+#[derive(Debug)]
+pub(super) struct Region {
+    /// The start of `memory`, kept here to spare readers a step.
+    base: Base,
+    capacity: u64,
+    floor: u64,
+    committed: AtomicU64,
+    has_writer: AtomicBool,
+    memory: Arc<Memory>,
+}
+
+impl Region {
+    /// A region without a writer, all of it committed; `memory` maps at least that and the file has it.
+    pub(super) fn whole(memory: Arc<Memory>, length: u64) -> Arc<Self> {
+        let committed = length.min(memory.capacity()); // M3
+        Arc::new(Self {
+            base: Base(memory.raw.as_mut_ptr()),
+            capacity: committed,
+            floor: 0,
+            committed: AtomicU64::new(committed),
+            has_writer: AtomicBool::new(false),
+            memory,
+        })
+    }
+
+    /// Whether it has a writer that lives.
+    pub(super) fn has_writer(&self) -> bool {
+        // Acquire: pairs with the Release in the drop of the writer.
+        self.has_writer.load(Ordering::Acquire)
+    }
+
+    /// Whether a byte of `start .. end` can be seen by readers.
+    pub(super) fn exposes(&self, start: u64, end: u64) -> bool {
+        // Acquire: what a publish exposed before this call is seen here.
+        end > self.floor && start < self.committed.load(Ordering::Acquire)
+    }
+}
+
+/// The reading side of a mapped file: cheap to clone, and alive as long as any clone is.
+#[derive(Debug, Clone)]
+pub(crate) struct Map {
+    region: Arc<Region>,
+}
+
+impl Map {
+    pub(super) fn new(region: Arc<Region>) -> Self {
+        Self { region }
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.region.memory
+    }
+
+    /// The bytes of `range`, or `None` unless all of them are committed and at or above the floor.
+    #[inline]
+    pub(crate) fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+        let region = &*self.region;
+        if range.start < region.floor || range.end < range.start || range.end > self.committed() {
+            return None;
+        }
+        // SAFETY: start <= end <= committed <= capacity (M3), and all of that is mapped (M1).
+        let start = unsafe { region.base.0.add(to_usize(range.start)) };
+        // SAFETY: the range is mapped while `self` borrows the region (M1), exists in the file (M3, M4), is
+        // initialised as all of a file is, and is never written again (M5).
+        Some(unsafe { slice::from_raw_parts(start, to_usize(range.end - range.start)) })
+    }
+
+    /// The end of the committed bytes, as an offset in the file.
+    #[inline]
+    pub(crate) fn committed(&self) -> u64 {
+        // Acquire: pairs with the Release of `publish`, so that the bytes are seen before the length that exposes
+        // them.
+        self.region.committed.load(Ordering::Acquire)
+    }
+
+    /// The first offset that can be read.
+    pub(crate) fn floor(&self) -> u64 {
+        self.region.floor
+    }
+
+    /// Asks the processor to bring the cache line at `offset` near. Any offset is allowed, and none faults.
+    #[inline]
+    pub(crate) fn prefetch(&self, offset: u64) {
+        // An address and not an access, so that it need not be inside the mapping.
+        prefetch(self.region.base.0.wrapping_add(to_usize(offset)));
+    }
+}
+
+/// The writing side of a mapped file: writes at or after the committed end, then publishes.
+///
+/// Dropping it leaves the committed end where it is.
+#[derive(Debug)]
+pub(crate) struct MapWriter {
+    region: Arc<Region>,
+    name: Box<str>,
+    file: Arc<dyn Length>,
+    /// What readers see, kept here so that the writer need not load it.
+    committed: u64,
+    /// The length of the file that is known to exist.
+    limit: u64,
+    writable: bool,
+}
+
+impl MapWriter {
+    /// A new region over `memory`, and its writer. The file is asked for its length here and at every new limit.
+    pub(super) fn new(
+        memory: Arc<Memory>,
+        file: Arc<dyn Length>,
+        name: &str,
+        access: Access,
+        bounds: LogBounds,
+    ) -> io::Result<Self> {
+        let LogBounds { floor, committed, capacity } = bounds;
+        let length = file.length()?;
+        if floor > committed || committed > capacity.min(length) || capacity > memory.capacity() {
+            let reason = "floor, committed length, file length and capacity are out of order";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)); // M3, M4
+        }
+        let writable = memory.writable && access == Access::ReadWrite;
+        let region = Arc::new(Region {
+            base: Base(memory.raw.as_mut_ptr()),
+            capacity,
+            floor,
+            committed: AtomicU64::new(committed),
+            has_writer: AtomicBool::new(true),
+            memory,
+        });
+        Ok(Self { region, name: name.into(), file, committed, limit: committed, writable })
+    }
+
+    /// The memory behind the mapping, and whether this writer may store to it.
+    pub(super) fn memory(&self) -> (&Memory, bool) {
+        (&self.region.memory, self.writable)
+    }
+
+    pub(super) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    /// Another reading side of the same mapping.
+    pub(crate) fn map(&self) -> Map {
+        Map { region: Arc::clone(&self.region) }
+    }
+
+    /// The end of the published bytes.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// The end of the bytes that may be written and published.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The bytes of address space that are mapped.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.region.capacity
+    }
+
+    /// Allows stores and publishing up to `filled`, the zero-filled length of the file. A lower one changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file is shorter than that, or the mapping is.
+    pub(crate) fn set_limit(&mut self, filled: u64) -> Result<()> {
+        if filled <= self.limit {
+            return Ok(());
+        }
+        let length = self.file.length().map_err(|error| self.error("stat", error))?;
+        if filled > length.min(self.region.capacity) {
+            return Err(self.refusal("the new limit lies beyond the file or its mapping"));
+        }
+        self.limit = filled; // M3, M4
+        Ok(())
+    }
+
+    /// Copies `bytes` to `offset`. Readers do not see them before they are published.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and no store if a byte would land below the committed end or beyond the limit.
+    #[inline]
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let fits = offset <= self.limit && bytes.len() as u64 <= self.limit - offset;
+        if offset < self.committed || !fits || !self.writable {
+            return Err(self.refusal("a store outside the part of the mapping that may be written"));
+        }
+        // SAFETY: the bytes end at or before limit <= capacity (M3) of a writable mapping (M1), and the file has
+        // them (M4). They begin at or after `committed`, so that no reader has a reference to them and `bytes` is
+        // not among them (M6); this is the one writer, and it is borrowed mutably (M6).
+        unsafe { self.region.memory.copy_in(offset, bytes) };
+        Ok(())
+    }
+
+    /// Lets readers see everything below `committed`. What stands there is never written again.
+    ///
+    /// It moves forward only, and never beyond the limit.
+    #[inline]
+    pub(crate) fn publish(&mut self, committed: u64) {
+        debug_assert!(committed >= self.committed, "published length went back"); // M3
+        debug_assert!(committed <= self.limit, "published length is beyond the file"); // M3
+        self.committed = committed.min(self.limit).max(self.committed);
+        // Release: the bytes are in place before the length that exposes them.
+        self.region.committed.store(self.committed, Ordering::Release);
+    }
+
+    #[cold]
+    pub(super) fn refusal(&self, reason: &'static str) -> Error {
+        self.error("map", io::Error::new(io::ErrorKind::InvalidInput, reason))
+    }
+
+    #[cold]
+    pub(super) fn error(&self, op: &'static str, source: io::Error) -> Error {
+        Error::io(op, &*self.name, source)
+    }
+}
+
+impl Drop for MapWriter {
+    fn drop(&mut self) {
+        // Release: the last store of this writer comes before the first of the next one.
+        self.region.has_writer.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn prefetch(address: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch of any address reads nothing and does not fault, and every x86-64 processor has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline]
+fn prefetch(address: *const u8) {
+    // SAFETY: a prefetch of any address reads nothing and does not fault.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[inline]
+fn prefetch(_address: *const u8) {}
+
+#[cfg(test)]
+mod tests;

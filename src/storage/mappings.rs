@@ -1,0 +1,138 @@
+//! Which mappings a file handle has, and what they forbid.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::Access;
+use super::map::{Map, MapWriter, Memory, Region};
+use super::words::{Words, WordsInner};
+
+/// Tells the present length of a mapped file in bytes.
+pub(super) trait Length: fmt::Debug + Send + Sync {
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl Length for fs::File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+/// The offsets that a mapping of a log begins with, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogBounds {
+    pub(super) floor: u64,
+    pub(super) committed: u64,
+    pub(super) capacity: u64,
+}
+
+/// The live mappings of one file handle, which keep writes away from what readers see.
+///
+/// At any time they are one writer with its readers and any number of older readers, or readers only, or words only.
+#[derive(Debug, Default)]
+pub(super) struct Mappings {
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    regions: Vec<Weak<Region>>,
+    words: Vec<Weak<WordsInner>>,
+}
+
+impl Live {
+    fn forget_dropped(&mut self) {
+        self.regions.retain(|region| region.strong_count() > 0);
+        self.words.retain(|words| words.strong_count() > 0);
+    }
+
+    fn has_writer(&self) -> bool {
+        self.regions.iter().filter_map(Weak::upgrade).any(|region| region.has_writer())
+    }
+
+    fn admit_region(&mut self) -> io::Result<()> {
+        self.forget_dropped();
+        if !self.words.is_empty() {
+            return Err(refused("the file is mapped as words already"));
+        }
+        if self.has_writer() {
+            return Err(refused("the file has a writer of its mapping; use the maps of that writer"));
+        }
+        Ok(())
+    }
+}
+
+impl Mappings {
+    /// What [`File::map_log`](super::File::map_log) promises, over `memory` of at least the capacity.
+    pub(super) fn map_log(
+        &self,
+        memory: Arc<Memory>,
+        file: Arc<dyn Length>,
+        name: &str,
+        access: Access,
+        bounds: LogBounds,
+    ) -> io::Result<(MapWriter, Map)> {
+        let mut live = self.live.lock();
+        live.admit_region()?;
+        let start = bounds.committed;
+        if access == Access::ReadWrite
+            && live.regions.iter().filter_map(Weak::upgrade).any(|r| r.exposes(start, u64::MAX))
+        {
+            return Err(refused("an older map shows bytes beyond the committed length"));
+        }
+        let writer = MapWriter::new(memory, file, name, access, bounds)?;
+        live.regions.push(Arc::downgrade(writer.region()));
+        let map = Map::new(Arc::clone(writer.region()));
+        Ok((writer, map))
+    }
+
+    /// What [`File::map_whole`](super::File::map_whole) promises, over `memory` of at least `length` bytes.
+    pub(super) fn map_whole(&self, memory: Arc<Memory>, length: u64) -> io::Result<Map> {
+        let mut live = self.live.lock();
+        live.admit_region()?;
+        let region = Region::whole(memory, length);
+        live.regions.push(Arc::downgrade(&region));
+        Ok(Map::new(region))
+    }
+
+    /// What [`File::map_words`](super::File::map_words) promises, over `memory` of at least `count` words.
+    pub(super) fn map_words(&self, memory: Arc<Memory>, access: Access, count: usize) -> io::Result<Words> {
+        let mut live = self.live.lock();
+        live.forget_dropped();
+        if !live.regions.is_empty() {
+            return Err(refused("the file is mapped as bytes already"));
+        }
+        let words = Words::new(memory, access, count);
+        live.words.push(Arc::downgrade(words.inner()));
+        Ok(words)
+    }
+
+    /// Refuses a write of `length` bytes at `offset` that would change what a reader of this handle sees.
+    pub(super) fn check_write(&self, offset: u64, length: u64) -> io::Result<()> {
+        let end = offset.saturating_add(length);
+        let live = self.live.lock();
+        if live.regions.iter().filter_map(Weak::upgrade).any(|region| region.exposes(offset, end)) {
+            return Err(refused("the bytes are committed and are never written again"));
+        }
+        if live.words.iter().filter_map(Weak::upgrade).any(|words| offset < words.bytes()) {
+            return Err(refused("the bytes are mapped as words"));
+        }
+        Ok(())
+    }
+
+    /// Whether a writer of a mapping or words live: their memory cannot be exchanged for other memory.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn are_pinned(&self) -> bool {
+        let mut live = self.live.lock();
+        live.forget_dropped();
+        live.has_writer() || !live.words.is_empty()
+    }
+}
+
+pub(super) fn refused(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
