@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod format_doc;
 mod layering;
 mod tidy;
