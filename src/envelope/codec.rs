@@ -58,6 +58,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Body<'_>, &'static str> {
 }
 
 /// Reads a record and checks that its trees are canonical objects; the error is the reason in words.
+#[cfg(test)]
 pub(crate) fn check(bytes: &[u8]) -> Result<Body<'_>, &'static str> {
     let body = decode(bytes)?;
     for root in [body.properties, body.context].into_iter().flatten() {

@@ -126,6 +126,7 @@ impl ActiveWriter {
     }
 
     /// The ordinal that the next frame gets.
+    #[cfg(test)]
     pub(crate) fn next_ordinal(&self) -> Ordinal {
         Ordinal::new(self.next)
     }

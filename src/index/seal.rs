@@ -24,6 +24,7 @@ pub(crate) struct IndexFile {
 /// The index file of a segment, from its frames in order: the offset of each, and its keys if it is an event.
 ///
 /// `segment_bytes` is the length of the segment. `None` if there are not as many frames as `origin` says.
+#[cfg(test)]
 pub(crate) fn build<'a>(
     frames: impl IntoIterator<Item = (u32, Option<EventKeys<'a>>)>,
     hash_key: [u8; 16],

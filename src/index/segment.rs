@@ -214,14 +214,6 @@ impl SegmentIndex {
         }
     }
 
-    /// The project of a type.
-    pub(crate) fn project_of(&self, no: TypeNo) -> Result<Option<ProjectNo>> {
-        match &self.source {
-            Source::Active(index) => Ok(index.project_of(no)),
-            Source::Sealed(index) => Ok(Some(index.name_entry(Names::Types, no.get())?.project)),
-        }
-    }
-
     /// The events of a type by rising ordinal, from both ends. It knows how many are left.
     pub(crate) fn postings(&self, no: TypeNo) -> Result<Postings<'_>> {
         let (source, all) = match &self.source {

@@ -41,7 +41,6 @@ pub(crate) struct Parts<F: Fold> {
 #[derive(Debug, Default)]
 pub(crate) struct Appended {
     pub(crate) first: Seq,
-    pub(crate) last: Seq,
     pub(crate) notes: Vec<(Seq, FoldNotes)>,
 }
 
@@ -171,7 +170,7 @@ impl<F: Fold> Log<F> {
         if drafts.is_empty() {
             inner.marks.check_running()?;
             let last = inner.marks.visible();
-            return Ok(Appended { first: last.next(), last, notes: Vec::new() });
+            return Ok(Appended { first: last.next(), notes: Vec::new() });
         }
         let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
         if inner.mapped {
@@ -408,7 +407,7 @@ impl<F: Fold> Inner<F> {
         }
         drop(flush);
         self.marks.wake();
-        Ok(Appended { first, last, notes })
+        Ok(Appended { first, notes })
     }
 
     /// Waits until frames are visible and, at `Synced`, durable, and collects their notes.
@@ -427,7 +426,7 @@ impl<F: Fold> Inner<F> {
                 !mine
             });
         }
-        Ok(Appended { first, last, notes })
+        Ok(Appended { first, notes })
     }
 }
 

@@ -108,9 +108,7 @@ impl<F: Fold> Flush<F> {
     ) {
         let frames = self.placed.iter().zip(drafts).map(|(sealed, draft)| Placed {
             seq: sealed.header.seq,
-            received_at: sealed.header.received_at,
             kind: draft.kind,
-            flags: sealed.header.flags,
             offset: offset_u32(sealed.offset),
             keys: draft.keys,
             body: draft.body,
@@ -216,9 +214,7 @@ fn placed_frames(offset: u64, bytes: &[u8]) -> impl Iterator<Item = Placed<'_>> 
         at = at.checked_add(usize::try_from(frame.stride()).ok()?)?;
         Some(Placed {
             seq: frame.seq(),
-            received_at: frame.received_at(),
             kind: frame.kind(),
-            flags: frame.flags(),
             offset,
             keys: frame.keys(),
             body: frame.body(),

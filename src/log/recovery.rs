@@ -210,16 +210,5 @@ fn random_salt(entropy: &dyn Entropy) -> Result<u64> {
     Ok(u64::from_le_bytes(salt))
 }
 
-impl Fresh {
-    /// The segment opened for reading, and the writer of its mapping.
-    pub(crate) fn open(
-        self,
-        disk: &Arc<dyn Disk>,
-        segment_bytes_max: u64,
-    ) -> Result<(TailSegment, crate::storage::MapWriter)> {
-        TailSegment::map(disk, self.file, self.header, &self.written, segment_bytes_max)
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::handle::{SegmentHandle, epoch_of};
+use super::handle::SegmentHandle;
 use crate::envelope::json::write::{write_string, write_u64};
 use crate::envelope::{ValueRef, codec, time};
 use crate::error::Result;

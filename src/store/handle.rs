@@ -249,9 +249,3 @@ impl Pinned {
 pub(crate) trait SnapshotSource: Send + Sync {
     fn snapshot(&self) -> Result<Snapshot>;
 }
-
-/// The epoch in which the frame with this seq was first written.
-pub(crate) fn epoch_of(epochs: &[EpochStart], seq: Seq) -> Epoch {
-    let after = epochs.partition_point(|start| start.first_seq <= seq);
-    after.checked_sub(1).and_then(|at| epochs.get(at)).map_or(Epoch::FIRST, |start| start.epoch)
-}

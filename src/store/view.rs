@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 
 use super::event::EventRef;
-use super::handle::{Pinned, SegmentView, Snapshot, epoch_of};
+use super::handle::{Pinned, SegmentView, Snapshot};
 use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};

@@ -76,19 +76,19 @@ impl Rejects {
         let path = &self.path;
         let out = self.out.get_or_insert_with(|| create(path));
         if let Err(error) = out.write_all(&self.record) {
-            self.to_stderr(&error);
+            self.divert(&error);
         }
     }
 
     /// Writes out what is still in memory.
     pub(crate) fn flush(&mut self) {
         if let Some(Err(error)) = self.out.as_mut().map(Write::flush) {
-            self.to_stderr(&error);
+            self.divert(&error);
         }
     }
 
     /// A full disk for rejects does not stop the import of what is good.
-    fn to_stderr(&mut self, error: &io::Error) {
+    fn divert(&mut self, error: &io::Error) {
         tell(format_args!(
             "envelog: {}: {error}; the list of rejects is incomplete and goes on here",
             self.path.display()

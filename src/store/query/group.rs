@@ -273,15 +273,15 @@ impl ByName {
     fn count(&mut self, plan: &Plan<'_>, count: &mut Count) -> Result<bool> {
         let (index, project) = (plan.segment.index, plan.project);
         match (self.names, plan.whole_types()) {
-            (Names::Types, Some(types)) => {
+            (Names::Types, whole @ (WholeTypes::All | WholeTypes::Only(_))) => {
                 for each in index.types(project)? {
-                    if types.is_none_or(|types| types.contains(&each.no)) {
+                    if whole.has(each.no) {
                         count.add_many(self.learn(&each.name), each.count.into());
                     }
                 }
                 Ok(true)
             }
-            (Names::Modules, Some(None)) => {
+            (Names::Modules, WholeTypes::All) => {
                 for each in index.modules(project)? {
                     count.add_many(self.learn(&each.name), each.count.into());
                 }
