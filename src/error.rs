@@ -154,4 +154,23 @@ impl Error {
             _ => Self::Io { op, file, source },
         }
     }
+
+    /// The same error once more, for another caller who waits for the same thing.
+    pub(crate) fn summary(&self) -> Self {
+        match self {
+            Self::NoSpace { file } => Self::NoSpace { file: file.clone() },
+            Self::SyncFailed { durable } => Self::SyncFailed { durable: *durable },
+            Self::Io { op, file, source } => {
+                let source = source.raw_os_error().map_or_else(
+                    || io::Error::new(source.kind(), source.to_string()),
+                    io::Error::from_raw_os_error,
+                );
+                Self::Io { op, file: file.clone(), source }
+            }
+            Self::Corrupt { file, offset, seq, reason } => {
+                Self::Corrupt { file: file.clone(), offset: *offset, seq: *seq, reason: reason.clone() }
+            }
+            _ => Self::Poisoned,
+        }
+    }
 }

@@ -13,9 +13,9 @@ pub struct Limits {
     pub module_bytes_max: usize,
     /// Longest `eventType`: 128 bytes (the format holds 255).
     pub event_type_bytes_max: usize,
-    /// Longest `userId`: 256 bytes (the format holds 65,535).
+    /// Longest `userId`: 256 bytes (the format holds 16,384).
     pub user_id_bytes_max: usize,
-    /// Longest `anonymousId`: 256 bytes (the format holds 65,535).
+    /// Longest `anonymousId`: 256 bytes (the format holds 16,384).
     pub anonymous_id_bytes_max: usize,
     /// Longest `messageId`: 128 bytes (the format holds 255).
     pub message_id_bytes_max: usize,

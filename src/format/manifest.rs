@@ -9,7 +9,7 @@
 //!     20    4  crc            CRC-32 of the body
 //!     24    .  body
 //! body: store id 16 | closed 1 | closed seq 8 | next segment id 4 | next run number 8 | hash key 16
-//!     | current address key 4 | count 4 | retired address keys 4 each
+//!     | current address key 8 | count 4 | retired address keys 8 each
 //!     | count 4 | epochs: epoch 4, first seq 8
 //!     | count 4 | sealed segments: id 4, epoch 4, base seq 8, frames 4, end 8, crc of crcs 4, index 1,
 //!                 index length 8, index crc 4, index rules 2
@@ -99,8 +99,9 @@ pub(crate) struct Manifest {
     pub(crate) next_run: u64,
     /// Key of the SipHash-2-4 that ids are hashed with in derived files.
     pub(crate) hash_key: [u8; 16],
-    pub(crate) address_key: [u8; 4],
-    pub(crate) retired_address_keys: Vec<[u8; 4]>,
+    /// Name of the key that addresses are hashed with; zeros before the first one was chosen.
+    pub(crate) address_key: [u8; 8],
+    pub(crate) retired_address_keys: Vec<[u8; 8]>,
     pub(crate) epochs: Vec<EpochStart>,
     pub(crate) segments: Vec<SealedSegment>,
     pub(crate) runs: Vec<ProfileRun>,
@@ -203,7 +204,7 @@ impl Manifest {
         let next_run = reader.u64()?;
         let hash_key = reader.array()?;
         let address_key = reader.array()?;
-        let retired_address_keys = list(reader, 4, ByteReader::array)?;
+        let retired_address_keys = list(reader, 8, ByteReader::array)?;
         let epochs = list(reader, 12, |reader| {
             Some(EpochStart { epoch: Epoch::new(reader.u32()?), first_seq: Seq::new(reader.u64()?) })
         })?;
@@ -323,8 +324,8 @@ mod tests {
             next_segment: SegmentId::new(9),
             next_run: 4,
             hash_key: [2; 16],
-            address_key: [3; 4],
-            retired_address_keys: vec![[4; 4], [5; 4]],
+            address_key: [3; 8],
+            retired_address_keys: vec![[4; 8], [5; 8]],
             epochs: vec![
                 EpochStart { epoch: Epoch::new(1), first_seq: Seq::new(1) },
                 EpochStart { epoch: Epoch::new(3), first_seq: Seq::new(500) },

@@ -60,6 +60,13 @@ impl SegmentHeader {
 
     /// The whole header page, both slots empty.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = self.encode_fixed();
+        out.resize(self.header_len as usize, 0);
+        out
+    }
+
+    /// The header without the slots and the zeros behind it.
+    pub(crate) fn encode_fixed(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.header_len as usize);
         FileKind::Segment.put_head(&mut out);
         out.put(&self.store_id);
@@ -71,7 +78,6 @@ impl SegmentHeader {
         let crc = crc32fast::hash(&out);
         out.put_u32(crc);
         debug_assert_eq!(out.len(), FIXED_LEN);
-        out.resize(self.header_len as usize, 0);
         out
     }
 

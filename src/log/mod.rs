@@ -1,8 +1,26 @@
-//! The log: segments of opaque frames, how they are read, and how what a crash left is opened.
+//! The log: opaque frames in segments, how they are appended, made durable, read, and how what a crash left is
+//! opened.
+//!
+//! Nothing here knows what a frame is about.
 
+mod durability;
+mod engine;
+mod fill;
+mod flush;
+mod fold;
+mod kick;
 pub(crate) mod manifest_file;
+mod marks;
 pub(crate) mod open;
 pub(crate) mod recovery;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod segment;
+mod stage;
+
+pub use durability::Durability;
+pub(crate) use engine::{Appended, Log, Parts, Pending, sync_rolled};
+pub(crate) use fold::{Draft, Fold, FoldNotes, Placed, RollGate, Rolled};
+pub(crate) use marks::Marks;
+pub use report::{OnCorruption, RecoveryReport};
+pub(crate) use segment::Segment;

@@ -51,8 +51,6 @@ pub(crate) struct LogOptions {
     /// Whether a store is made where there is none.
     pub(crate) create: bool,
     pub(crate) on_corruption: OnCorruption,
-    /// Id of the key that addresses are hashed with.
-    pub(crate) address_key: [u8; 4],
 }
 
 /// An unsealed segment.
@@ -177,7 +175,7 @@ pub(crate) fn open_reader(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<
 fn resume(
     disk: &Arc<dyn Disk>,
     lock: Lock,
-    mut manifest: Manifest,
+    manifest: Manifest,
     found: Found,
     options: &LogOptions,
     mut report: RecoveryReport,
@@ -185,8 +183,7 @@ fn resume(
     report.clean = found.lost.is_empty();
     found.tell(&mut report);
     set_lost_aside(disk, &found.lost, &mut report)?;
-    let is_changed = set_address_key(&mut manifest, options.address_key);
-    if is_changed || !found.lost.is_empty() {
+    if !found.lost.is_empty() {
         manifest_file::write(&**disk, &manifest)?;
     }
     clean_up(disk, &found, true, &mut report)?;
@@ -224,7 +221,6 @@ fn recover(
 ) -> Result<OpenedLog> {
     found.tell(&mut report);
     set_lost_aside(disk, &found.lost, &mut report)?;
-    set_address_key(&mut manifest, options.address_key);
     let recovery = Recovery { disk, entropy, options, unsealed: &found.unsealed, tail: &found.tail };
     let fresh = recovery.run(&mut manifest, &mut report)?;
     clean_up(disk, &found, false, &mut report)?;
@@ -278,17 +274,6 @@ fn clean_up(disk: &Arc<dyn Disk>, found: &Found, resumed: bool, report: &mut Rec
         }
     }
     disk.sync_dir()
-}
-
-/// Makes this the current address key, and says whether it was another.
-fn set_address_key(manifest: &mut Manifest, key: [u8; 4]) -> bool {
-    if manifest.address_key == key {
-        return false;
-    }
-    manifest.retired_address_keys.push(manifest.address_key);
-    manifest.retired_address_keys.retain(|retired| *retired != key);
-    manifest.address_key = key;
-    true
 }
 
 /// The bytes that an active segment's file has once its frames end at `end`: one window of zeros ahead.

@@ -1,1 +1,9 @@
-//! Integration tests.
+//! The tests that see the crate from outside, one module for one promise.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+
+#[cfg(feature = "cli")]
+mod cli;
+mod format_doc;
+mod layering;
+mod tidy;

@@ -85,7 +85,7 @@ pub(super) fn create(disk: &dyn Disk, entropy: &dyn Entropy, options: &LogOption
         next_segment: SegmentId::FIRST.next(),
         next_run: 1,
         hash_key,
-        address_key: options.address_key,
+        address_key: [0; 8],
         retired_address_keys: Vec::new(),
         epochs: vec![EpochStart { epoch: Epoch::FIRST, first_seq: Seq::ZERO.next() }],
         segments: Vec::new(),

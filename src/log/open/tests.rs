@@ -314,27 +314,6 @@ fn the_last_sealed_segment_can_be_given_up_as_well() {
 }
 
 #[test]
-fn a_new_address_key_retires_the_old_one() {
-    for closed in [false, true] {
-        let mut writer = Writer::create();
-        writer.batch(1, 0);
-        if closed {
-            writer = writer.close();
-        }
-        let disk = writer.die();
-        for (key, retired) in
-            [([8; 4], vec![[7; 4]]), ([9; 4], vec![[7; 4], [8; 4]]), ([8; 4], vec![[7; 4], [9; 4]])]
-        {
-            let opened = open(&disk, &LogOptions { address_key: key, ..options() }).unwrap();
-            assert_eq!(opened.manifest.address_key, key);
-            assert_eq!(opened.manifest.retired_address_keys, retired);
-            assert_eq!(opened.clean, closed);
-            assert_eq!(manifest_file::read(&disk).unwrap().unwrap(), opened.manifest);
-        }
-    }
-}
-
-#[test]
 fn a_smaller_segment_size_leaves_room_for_the_last_frames() {
     let mut writer = Writer::create();
     while writer.has_room(600) {

@@ -303,7 +303,7 @@ fn each_kind_of_operation_fails_as_planned_and_changes_nothing() {
             assert_eq!(is_no_space, fault == FaultKind::NoSpace, "{kind:?}: {error}");
             assert_eq!(disk.names(), ["a"], "{kind:?}");
             assert_eq!(disk.file_bytes("a").expect("there"), [1; 100], "{kind:?}");
-            assert_eq!(disk.durable_bytes("a").expect("a durable name"), [], "{kind:?}");
+            assert_eq!(disk.durable_bytes("a").expect("a durable name"), Vec::<u8>::new(), "{kind:?}");
             assert_eq!(disk.faults_fired(), 1);
             ask(&disk, kind).expect("once only");
         }
@@ -369,7 +369,7 @@ fn a_disk_that_remembers_dirty_pages_syncs_them_later() {
     file.write_at(0, &[2; 512]).expect("written");
     disk.fail(FaultPlan { after_ops: 0, kind: FaultKind::Eio, sticky: false, ops: OpKind::Sync.into() });
     assert!(file.sync().is_err());
-    assert_eq!(disk.durable_bytes("a").expect("there"), []);
+    assert_eq!(disk.durable_bytes("a").expect("there"), Vec::<u8>::new());
     file.sync().expect("synced");
     assert_eq!(disk.durable_bytes("a").expect("there"), [2; 512]);
 }

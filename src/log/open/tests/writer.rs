@@ -26,7 +26,6 @@ pub(in crate::log) fn options() -> LogOptions {
         header_len: HEADER_LEN_SMALL,
         create: true,
         on_corruption: OnCorruption::Fail,
-        address_key: [7; 4],
     }
 }
 

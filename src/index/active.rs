@@ -1,0 +1,277 @@
+//! The index of the segment that is being written, in memory.
+//!
+//! One thread writes and any number read, without locks but for the dictionary, which a query asks once. A reader
+//! brings the bound that its view pinned, and no entry at or above it is shown; the bound must have reached the
+//! reader through an Acquire load of what the writer's thread stored with Release after the push.
+//!
+//! (A1) What stands in a row, a link or a list below a bound that a reader may use is never written again.
+//! (A2) An ordinal is pushed once, in rising order, by the one [`ActiveWriter`].
+//! (A3) Frames are at least 32 bytes long, so that a segment's length bounds its ordinals.
+
+mod dictionary;
+mod ids;
+mod read;
+mod types;
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use parking_lot::RwLock;
+
+use self::dictionary::Dictionary;
+use self::ids::{IdTable, IdWriter};
+use self::types::TypeWriter;
+use super::chunks::{List, Rows};
+use super::{BLOCK, IdHash, IdKind, ModuleNo, ProjectNo, TimeRange, TypeNo, high, id_hash, join, low};
+use crate::format::frame;
+use crate::format::keys::EventKeys;
+use crate::types::Ordinal;
+
+pub(super) use self::ids::Chain;
+pub(super) use self::types::{Mark, TypeList};
+
+/// Of a row: the timestamp; the offset and, plus one, the number of the pair of type and module.
+const ROW_WORDS: usize = 2;
+const TIME: usize = 0;
+const PLACE: usize = 1;
+
+/// The reading side of an active segment's index.
+#[derive(Debug)]
+pub(crate) struct ActiveIndex {
+    rows: Rows<ROW_WORDS>,
+    /// By pair of type and module: their numbers.
+    pairs: List<AtomicU64>,
+    /// The least and the greatest timestamp of each whole block.
+    zones: Rows<2>,
+    ids: [IdTable; 2],
+    dictionary: RwLock<Dictionary>,
+    frames: AtomicU32,
+}
+
+impl ActiveIndex {
+    fn new(segment_bytes: u64) -> Self {
+        // A3
+        let frames_max = usize::try_from(segment_bytes / frame::HEADER_LEN as u64 + 1).unwrap_or(usize::MAX);
+        Self {
+            rows: Rows::with_capacity(frames_max),
+            pairs: List::new(),
+            zones: Rows::with_capacity(frames_max / BLOCK + 1),
+            ids: [IdTable::new(frames_max), IdTable::new(frames_max)],
+            dictionary: RwLock::new(Dictionary::default()),
+            frames: AtomicU32::new(0),
+        }
+    }
+
+    /// Frames that were pushed. It says nothing about which of them a reader may be shown.
+    pub(crate) fn frames(&self) -> u32 {
+        // Acquire: the entries of a frame are in place before the number that counts it.
+        self.frames.load(Ordering::Acquire)
+    }
+
+    pub(super) fn ids(&self, kind: IdKind) -> &IdTable {
+        let [users, devices] = &self.ids;
+        match kind {
+            IdKind::User => users,
+            IdKind::Device => devices,
+        }
+    }
+}
+
+/// A pair of type and module, as the writer finds it.
+#[derive(Debug)]
+struct Pair {
+    project_id: [u8; 16],
+    project: ProjectNo,
+    module: Box<str>,
+    event_type: Box<str>,
+    type_no: TypeNo,
+    list: Arc<TypeList>,
+}
+
+/// The writing side of an active segment's index; there is one.
+#[derive(Debug)]
+pub(crate) struct ActiveWriter {
+    index: Arc<ActiveIndex>,
+    hash_key: [u8; 16],
+    next: u32,
+    pairs: Vec<Pair>,
+    pairs_by_name: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    types: Vec<TypeWriter>,
+    ids: [IdWriter; 2],
+    zone: TimeRange,
+}
+
+impl ActiveWriter {
+    /// An empty index of a segment whose file is at most `segment_bytes` long.
+    pub(crate) fn new(hash_key: [u8; 16], segment_bytes: u64) -> Self {
+        Self {
+            index: Arc::new(ActiveIndex::new(segment_bytes)),
+            hash_key,
+            next: 0,
+            pairs: Vec::new(),
+            pairs_by_name: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            types: Vec::new(),
+            ids: [IdWriter::new(), IdWriter::new()],
+            zone: TimeRange::EMPTY,
+        }
+    }
+
+    /// The reading side.
+    pub(crate) fn index(&self) -> &Arc<ActiveIndex> {
+        &self.index
+    }
+
+    /// The ordinal that the next frame gets.
+    pub(crate) fn next_ordinal(&self) -> Ordinal {
+        Ordinal::new(self.next)
+    }
+
+    /// Appends an event whose frame begins at `offset`.
+    pub(crate) fn push_event(&mut self, offset: u32, keys: &EventKeys<'_>) {
+        let user = keys.user_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::User, id));
+        let device =
+            keys.anonymous_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::Device, id));
+        self.push_hashed(offset, keys, user, device);
+    }
+
+    /// Appends an event whose ids were hashed before, with [`id_hash`] and the store's key.
+    pub(crate) fn push_hashed(
+        &mut self,
+        offset: u32,
+        keys: &EventKeys<'_>,
+        user: Option<IdHash>,
+        device: Option<IdHash>,
+    ) {
+        let ordinal = self.next;
+        let Some(no) = self.pair(keys, ordinal) else { return self.push_other(offset) };
+        let Some(Pair { project, type_no, list, .. }) = self.pairs.get(no as usize) else {
+            return self.push_other(offset);
+        };
+        let time = keys.timestamp.get();
+        let index = &*self.index;
+        index.rows.set(ordinal as usize, [time.cast_unsigned(), join(offset, no + 1)]);
+        if let Some(writer) = self.types.get_mut(type_no.index()) {
+            writer.push(list, ordinal, time);
+        }
+        let [users, devices] = &mut self.ids;
+        let [user_table, device_table] = &index.ids;
+        if let Some(hash) = user {
+            users.push(user_table, ordinal, *project, hash, time);
+        }
+        if let Some(hash) = device {
+            devices.push(device_table, ordinal, *project, hash, time);
+        }
+        self.zone.widen(keys.timestamp);
+        self.advance();
+    }
+
+    /// Appends a frame that is no event.
+    pub(crate) fn push_other(&mut self, offset: u32) {
+        self.index.rows.set(self.next as usize, [0, join(offset, 0)]);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        debug_assert!(
+            (self.next as usize) < self.index.rows.capacity(),
+            "more frames than the segment holds"
+        ); // A3
+        self.next += 1;
+        if (self.next as usize).is_multiple_of(BLOCK) {
+            let block = self.next as usize / BLOCK - 1;
+            let TimeRange { min, max } = std::mem::replace(&mut self.zone, TimeRange::EMPTY);
+            self.index.zones.set(block, [min.get().cast_unsigned(), max.get().cast_unsigned()]);
+        }
+        // Release: the entries of a frame are in place before the number that counts it.
+        self.index.frames.store(self.next, Ordering::Release);
+    }
+
+    /// The number of the event's type and module.
+    #[inline]
+    fn pair(&mut self, keys: &EventKeys<'_>, ordinal: u32) -> Option<u32> {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&keys.project_id);
+        hasher.write(keys.module.as_bytes());
+        hasher.write_u8(0);
+        hasher.write(keys.event_type.as_bytes());
+        let hash = hasher.finish();
+        let found = self.pairs_by_name.find(hash, |no| {
+            self.pairs.get(*no as usize).is_some_and(|pair| {
+                pair.project_id == keys.project_id
+                    && *pair.event_type == *keys.event_type
+                    && *pair.module == *keys.module
+            })
+        });
+        match found {
+            Some(no) => Some(*no),
+            None => self.add_pair(keys, ordinal, hash),
+        }
+    }
+
+    #[cold]
+    fn add_pair(&mut self, keys: &EventKeys<'_>, ordinal: u32, hash: u64) -> Option<u32> {
+        let mut dictionary = self.index.dictionary.write();
+        let project = dictionary.add_project(keys.project_id, ordinal);
+        let (type_no, list) = dictionary.add_type(project, keys.event_type)?;
+        let module = dictionary.add_module(project, keys.module, ordinal)?;
+        drop(dictionary);
+        if self.types.len() <= type_no.index() {
+            self.types.push(TypeWriter::new());
+        }
+        let no = super::count32(self.pairs.len());
+        self.index.pairs.set(no as usize, join(type_no.get(), module.get()));
+        self.pairs.push(Pair {
+            project_id: keys.project_id,
+            project,
+            module: keys.module.into(),
+            event_type: keys.event_type.into(),
+            type_no,
+            list,
+        });
+        // The table grows by the hashes of what is in it, so they are made again.
+        let (pairs, hasher) = (&self.pairs, &self.hasher);
+        self.pairs_by_name.insert_unique(hash, no, |no| {
+            let mut hasher = hasher.build_hasher();
+            if let Some(pair) = pairs.get(*no as usize) {
+                hasher.write(&pair.project_id);
+                hasher.write(pair.module.as_bytes());
+                hasher.write_u8(0);
+                hasher.write(pair.event_type.as_bytes());
+            }
+            hasher.finish()
+        });
+        Some(no)
+    }
+}
+
+/// What a row says of its frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) time: i64,
+    pub(super) offset: u32,
+    /// Number of the pair of type and module; `None` for a frame that is no event.
+    pub(super) pair: Option<u32>,
+}
+
+impl ActiveIndex {
+    /// The row of an ordinal below the bound.
+    #[inline]
+    pub(super) fn row(&self, ordinal: u32) -> Row {
+        let words = self.rows.row(ordinal as usize);
+        let word =
+            |at: usize| words.and_then(|row| row.get(at)).map_or(0, |cell| cell.load(Ordering::Acquire));
+        let place = word(PLACE);
+        Row { time: word(TIME).cast_signed(), offset: high(place), pair: low(place).checked_sub(1) }
+    }
+
+    /// The type and the module of a pair.
+    #[inline]
+    pub(super) fn pair(&self, pair: u32) -> (TypeNo, ModuleNo) {
+        let word = self.pairs.get(pair as usize);
+        (TypeNo::new(high(word)), ModuleNo::new(low(word)))
+    }
+}

@@ -1,0 +1,442 @@
+//! The writing side of the log: who stages, who writes, who syncs, and who holds which lock.
+//!
+//! Lock order: `sync` before `flush` before `stage`. `stage` guards the append position and what is decided under
+//! it; `flush` guards the mapping's writer and what is folded; `sync` keeps two background syncs apart.
+//!
+//! At `Synced` a writer stages under `stage` alone, and whoever gets `flush` writes and syncs for all: a lone writer
+//! itself, the flusher thread where several wait. At the other levels a writer holds both and stores through the
+//! mapping.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::durability::Durability;
+use super::fill::Filler;
+use super::flush::Flush;
+use super::fold::{Draft, Fold, FoldNotes, RollGate, Rolled};
+use super::kick::Kick;
+use super::manifest_file::ManifestFile;
+use super::marks::Marks;
+use super::open::OpenedLog;
+use super::stage::{Lineage, Stage, batch_bytes, batch_marks};
+use crate::error::{Error, Result};
+use crate::format::manifest::State;
+use crate::storage::{Clock, Disk, Entropy, Lock};
+use crate::types::{Nanos, Seq};
+
+/// What the engine needs from outside.
+pub(crate) struct Parts<F: Fold> {
+    pub(crate) fold: F,
+    pub(crate) decisions: F::Decisions,
+    pub(crate) gate: Box<dyn RollGate>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) marks: Arc<Marks>,
+    pub(crate) level: Durability,
+}
+
+/// What an append returns: the seqs of its frames, and the marks that applying them left.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) notes: Vec<(Seq, FoldNotes)>,
+}
+
+pub(super) struct Inner<F: Fold> {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) manifest: Arc<ManifestFile>,
+    pub(super) clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    gate: Box<dyn RollGate>,
+    pub(super) level: Durability,
+    /// Whether frames are stored through the mapping; else they are staged and written with pwrite.
+    pub(super) mapped: bool,
+    pub(super) sync: Mutex<()>,
+    pub(super) flush: Mutex<Flush<F>>,
+    pub(super) stage: Mutex<Stage<F::Decisions>>,
+    pub(super) filler: Filler,
+    pub(super) marks: Arc<Marks>,
+    pub(super) kick: Kick,
+    /// Notes of frames that another thread applied, until the one that appended them asks.
+    pub(super) notes: Mutex<Vec<(Seq, FoldNotes)>>,
+}
+
+/// The log of a store that is open for writing. Dropping it closes it.
+pub(crate) struct Log<F: Fold> {
+    inner: Arc<Inner<F>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held until the log is closed.
+    lock: Mutex<Option<Lock>>,
+}
+
+/// A log stops taking appends when a thread panics while it holds a lock of it.
+pub(super) struct PoisonOnPanic<'a>(pub(super) &'a Marks);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison();
+        }
+    }
+}
+
+impl<F: Fold> Log<F> {
+    /// Takes over an opened log and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where a thread cannot be started.
+    pub(crate) fn start(opened: OpenedLog, manifest: Arc<ManifestFile>, parts: Parts<F>) -> Result<Self> {
+        let (Some(active), Some(writer)) = (opened.tail.last(), opened.active) else {
+            return Err(Error::ReadOnly);
+        };
+        let header = *active.segment.header();
+        let current = manifest.current();
+        let lineage = Lineage {
+            store_id: current.store_id,
+            epoch: current.epoch(),
+            header_len: header.header_len,
+            capacity: writer.capacity(),
+        };
+        let marked_open = current.state == State::Open;
+        let next_id = opened.next_segment;
+        let mapped = !parts.level.is_synced() && opened.disk.mapped_writes();
+        let segment = Arc::clone(&active.segment);
+        let filled = active.file_len;
+        let file = segment.file()?;
+        let filler = Filler::new(
+            Arc::clone(&opened.disk),
+            (&segment, Arc::clone(&file)),
+            filled,
+            writer.capacity(),
+            mapped,
+            next_id,
+        );
+        let position = (opened.next_seq, opened.last_received_at);
+        let stage =
+            Stage::new((segment, Arc::clone(&file)), (active.end, filled), position, lineage, marked_open, parts.decisions);
+        let inner = Arc::new(Inner {
+            disk: opened.disk,
+            manifest,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            gate: parts.gate,
+            level: parts.level,
+            mapped,
+            sync: Mutex::new(()),
+            flush: Mutex::new(Flush::new(parts.fold, writer, (Arc::clone(&active.segment), file))?),
+            stage: Mutex::new(stage),
+            filler,
+            marks: parts.marks,
+            kick: Kick::default(),
+            notes: Mutex::new(Vec::new()),
+        });
+        let log = Self { inner, threads: Mutex::new(Vec::new()), lock: Mutex::new(Some(opened.lock)) };
+        log.spawn("envelog-fill", |inner| inner.filler.run())?;
+        if parts.level != Durability::Buffered {
+            log.spawn("envelog-flush", Inner::run_flusher)?;
+        }
+        Ok(log)
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce(&Inner<F>) + Send + 'static) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _guard = PoisonOnPanic(&inner.marks);
+            body(&inner);
+        });
+        self.threads.lock().push(thread.map_err(|error| Error::io("spawn", name, error))?);
+        Ok(())
+    }
+
+    /// Appends frames, all or none, and returns when they are what the level promises.
+    ///
+    /// `check` decides under the lock, against all that is staged, and `keep` records what was decided once the
+    /// frames have their place.
+    ///
+    /// # Errors
+    ///
+    /// What `check` says; [`Error::NoSpace`] and [`Error::TooLarge`] with nothing stored; [`Error::SyncFailed`] with
+    /// the outcome unknown; [`Error::Poisoned`], [`Error::Closed`].
+    pub(crate) fn append(
+        &self,
+        drafts: &[Draft<'_>],
+        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        keep: impl FnOnce(&mut F::Decisions),
+    ) -> Result<Appended> {
+        let inner = &*self.inner;
+        if drafts.is_empty() {
+            inner.marks.check_running()?;
+            let last = inner.marks.visible();
+            return Ok(Appended { first: last.next(), last, notes: Vec::new() });
+        }
+        let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
+        if inner.mapped {
+            return inner.append_mapped(drafts, check, keep);
+        }
+        inner.wait_for_room_in_stage();
+        let (first, last) = inner.stage(drafts, check, keep)?;
+        if !inner.level.is_synced() {
+            // Written with pwrite for want of a mapping: visible when written, durable later.
+            inner.flush_staged(&mut inner.flush.lock())?;
+        } else if let Some(mut flush) = inner.flush.try_lock() {
+            inner.flush_staged(&mut flush)?;
+        } else {
+            inner.kick.kick();
+        }
+        inner.settle(first, last)
+    }
+
+    /// Stages frames, all or none, and returns a ticket to wait on. At the levels other than `Synced` there is
+    /// nothing to wait for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`], but for those of a sync, which the ticket gives.
+    pub(crate) fn submit(
+        &self,
+        drafts: &[Draft<'_>],
+        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        keep: impl FnOnce(&mut F::Decisions),
+    ) -> Result<Pending> {
+        let inner = &*self.inner;
+        if !inner.level.is_synced() || drafts.is_empty() {
+            return self.append(drafts, check, keep).map(Pending::Done);
+        }
+        let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
+        inner.wait_for_room_in_stage();
+        let (first, last) = inner.stage(drafts, check, keep)?;
+        inner.kick.kick();
+        Ok(Pending::Staged { first, last })
+    }
+
+    /// Waits for a ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SyncFailed`] with the outcome unknown.
+    pub(crate) fn wait(&self, pending: Pending) -> Result<Appended> {
+        match pending {
+            Pending::Done(appended) => Ok(appended),
+            Pending::Staged { first, last } => self.inner.settle(first, last),
+        }
+    }
+
+    /// Changes what is decided under the lock.
+    pub(crate) fn decide<T>(&self, change: impl FnOnce(&mut F::Decisions) -> T) -> T {
+        change(&mut self.inner.stage.lock().decisions)
+    }
+
+    /// Makes everything that was appended before the call durable, and returns the last durable seq.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SyncFailed`], after which the log is poisoned; [`Error::Poisoned`].
+    pub(crate) fn sync(&self) -> Result<Seq> {
+        self.inner.sync_now()
+    }
+
+    /// Whether frames are stored through the mapping.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.inner.mapped
+    }
+
+    /// How often an append waited for zeros or for the next segment.
+    pub(crate) fn waits(&self) -> u64 {
+        self.inner.filler.waits()
+    }
+
+    /// Takes no more appends, syncs, marks the end as clean and ends the threads. A second call does nothing.
+    ///
+    /// `before` is called once no append is taken and everything staged is folded.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sync, of the last frame and of the manifest; the next opening then recovers.
+    pub(crate) fn close(&self, before: impl FnOnce()) -> Result<()> {
+        let inner = &*self.inner;
+        let outcome = if inner.marks.close() {
+            let written = inner.flush_staged(&mut inner.flush.lock());
+            before();
+            written.and_then(|()| inner.mark_closed())
+        } else {
+            before();
+            Ok(())
+        };
+        if let Some(prepared) = inner.filler.stop() {
+            super::fill::discard(&*inner.disk, &prepared);
+        }
+        inner.kick.stop();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A thread never joins itself: the last handle may be dropped by one of ours.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+        *self.lock.lock() = None;
+        outcome
+    }
+}
+
+/// Makes a rolled segment durable, and with it everything up to its last frame. The segments before it were made
+/// durable before. Takes no lock of the log, so that a writer may wait for it.
+///
+/// # Errors
+///
+/// [`Error::SyncFailed`], after which the log is poisoned.
+pub(crate) fn sync_rolled(rolled: &Rolled, marks: &Marks) -> Result<()> {
+    if marks.durable() >= rolled.last_seq {
+        return Ok(());
+    }
+    if marks.is_poisoned() {
+        return Err(Error::Poisoned);
+    }
+    if rolled.segment.file().and_then(|file| file.sync()).is_err() {
+        marks.poison();
+        return Err(Error::SyncFailed { durable: marks.durable() });
+    }
+    marks.set_durable(rolled.last_seq);
+    marks.wake();
+    Ok(())
+}
+
+/// An append that was staged, and may wait for its sync.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    Done(Appended),
+    Staged { first: Seq, last: Seq },
+}
+
+impl<F: Fold> Inner<F> {
+    fn now(&self, stage: &Stage<F::Decisions>) -> Nanos {
+        stage.last_received_at.max(Nanos::new(self.clock.now()))
+    }
+
+    /// Tells the next opening that a writer was at work, before the first frame.
+    fn mark_open(&self, stage: &mut Stage<F::Decisions>) -> Result<()> {
+        if !stage.marked_open {
+            self.manifest.update(|manifest| manifest.state = State::Open)?;
+            stage.marked_open = true;
+        }
+        Ok(())
+    }
+
+    /// What must happen before the log moves to another segment; gives the salt of that one.
+    fn before_roll(&self) -> Result<u64> {
+        self.gate.pass()?;
+        let mut salt = [0; 8];
+        self.entropy.fill(&mut salt)?;
+        Ok(u64::from_le_bytes(salt))
+    }
+
+    /// Gives frames their place and stages their bytes for the next flush.
+    pub(super) fn stage(
+        &self,
+        drafts: &[Draft<'_>],
+        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        keep: impl FnOnce(&mut F::Decisions),
+    ) -> Result<(Seq, Seq)> {
+        let bytes = batch_bytes(drafts)?;
+        let mut stage = self.stage.lock();
+        let _guard = PoisonOnPanic(&self.marks);
+        check(&stage.decisions)?;
+        self.mark_open(&mut stage)?;
+        let durable = self.marks.durable();
+        stage.roll_for(bytes, &self.filler, durable, true, &mut || self.before_roll())?;
+        stage.ensure_filled(bytes, &self.filler)?;
+        let received_at = self.now(&stage);
+        let first = stage.next_seq;
+        for (at, draft) in drafts.iter().enumerate() {
+            stage.stage(draft, batch_marks(at, drafts.len()), received_at, durable);
+        }
+        keep(&mut stage.decisions);
+        let last = Seq::new(stage.next_seq.get() - 1);
+        Ok((first, last))
+    }
+
+    /// Holds a writer back while more than a few MiB wait for the flusher.
+    fn wait_for_room_in_stage(&self) {
+        const STAGED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+        let stage = self.stage.lock();
+        if stage.staged_bytes <= STAGED_BYTES_MAX {
+            return;
+        }
+        let behind = Seq::new(stage.next_seq.get() - 1);
+        drop(stage);
+        self.kick.kick();
+        // An error is told to the append itself.
+        let _ = self.marks.wait_durable(behind);
+    }
+
+    pub(super) fn append_mapped(
+        &self,
+        drafts: &[Draft<'_>],
+        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        keep: impl FnOnce(&mut F::Decisions),
+    ) -> Result<Appended> {
+        let bytes = batch_bytes(drafts)?;
+        let mut flush: MutexGuard<'_, Flush<F>> = self.flush.lock();
+        let mut stage = self.stage.lock();
+        let _guard = PoisonOnPanic(&self.marks);
+        check(&stage.decisions)?;
+        self.mark_open(&mut stage)?;
+        let durable = self.marks.durable();
+        if let Some(to) =
+            stage.roll_for(bytes, &self.filler, durable, false, &mut || self.before_roll())?
+        {
+            flush.roll_mapped(to, &self.marks).inspect_err(|_| self.marks.poison())?;
+        }
+        stage.ensure_filled(bytes, &self.filler)?;
+        flush.reach(stage.limit(), stage.end + bytes)?;
+        let received_at = self.now(&stage);
+        let first = stage.next_seq;
+        flush.write_mapped(&mut stage, drafts, received_at, durable).inspect_err(|_| self.marks.poison())?;
+        keep(&mut stage.decisions);
+        let last = Seq::new(stage.next_seq.get() - 1);
+        drop(stage);
+        let mut notes = Vec::new();
+        flush.fold_mapped(drafts, last, &self.marks, &mut notes);
+        if let Durability::Interval { bytes: bytes_max, .. } = self.level {
+            flush.bytes_since_sync += bytes;
+            if flush.bytes_since_sync >= bytes_max {
+                flush.bytes_since_sync = 0;
+                self.kick.kick();
+            }
+        }
+        drop(flush);
+        self.marks.wake();
+        Ok(Appended { first, last, notes })
+    }
+
+    /// Waits until frames are visible and, at `Synced`, durable, and collects their notes.
+    fn settle(&self, first: Seq, last: Seq) -> Result<Appended> {
+        if self.level.is_synced() {
+            self.marks.wait_durable(last)?;
+        }
+        let mut notes = Vec::new();
+        let mut left = self.notes.lock();
+        if !left.is_empty() {
+            left.retain(|note| {
+                let mine = (first..=last).contains(&note.0);
+                if mine {
+                    notes.push(*note);
+                }
+                !mine
+            });
+        }
+        Ok(Appended { first, last, notes })
+    }
+}
+
+impl<F: Fold> Drop for Log<F> {
+    fn drop(&mut self) {
+        // An error has nobody to go to; the next opening recovers.
+        let _ = self.close(|| {});
+    }
+}
+
+#[cfg(test)]
+mod tests;

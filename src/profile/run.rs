@@ -1,0 +1,270 @@
+//! A run: sorted rows in a file, found by a table of hashed slots, walked by a table of offsets.
+//!
+//! The layout of the file is specified in [`layout`]. A file is mapped whole, its header and the list of its block
+//! checksums are checked when it is opened, and a block when it is first read.
+
+mod builder;
+mod layout;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::delta::Bounds;
+use crate::error::{Error, Result};
+use crate::format::bytes::ByteReader;
+use crate::format::head::FileKind;
+use crate::format::manifest;
+use crate::storage::{File, Map};
+use crate::types::Seq;
+
+pub(crate) use builder::write;
+use layout::{
+    ALIGN, BLOCK_LEN, CRC_AT, HEADER_LEN, Header, OFFSET_LEN, ROW_HEAD_LEN, SLOT_LEN, Tables, hash_check,
+};
+pub(crate) use layout::{KeyHash, Origin, RULES};
+
+/// A row of a run by its place: the file's bytes of key and row.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) key: Range<u64>,
+    pub(crate) row: Range<u64>,
+}
+
+/// An open run, mapped. Each block is checked when it is first read.
+#[derive(Debug)]
+pub(crate) struct Run {
+    name: String,
+    map: Map,
+    header: Header,
+    tables: Tables,
+    /// A bit for each block that was checked.
+    checked: Box<[AtomicU64]>,
+}
+
+impl Run {
+    /// Opens a run that the manifest lists.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where the file is not the one that was listed, or was made by other rules: it has to be made
+    /// anew. [`Error::UnsupportedFormat`] where a later version wrote it.
+    pub(crate) fn open(
+        file: &dyn File,
+        listed: &manifest::ProfileRun,
+        store_id: [u8; 16],
+        hash_key: &[u8; 16],
+    ) -> Result<Self> {
+        let name = file.name().to_owned();
+        let map = file.map_whole()?;
+        let corrupt = |offset: usize, reason: &'static str| corrupt(&name, offset as u64, reason);
+        let head = map
+            .bytes(0..HEADER_LEN as u64)
+            .ok_or_else(|| corrupt(0, "the file is shorter than its header"))?;
+        let mut reader = ByteReader::new(head);
+        FileKind::ProfileRun.check_head(&name, &mut reader)?;
+        let (covered, crc) = head.split_at_checked(CRC_AT).unwrap_or((head, &[]));
+        if crc != listed.file.crc.to_le_bytes() || crc32fast::hash(covered).to_le_bytes() != crc {
+            return Err(corrupt(CRC_AT, "the header's checksum does not match"));
+        }
+        let header = Header::parse(&mut reader)
+            .ok_or_else(|| corrupt(16, "the header's checksum matches and its content makes no sense"))?;
+        let is_listed = header.number == listed.number
+            && header.first_seq == listed.first_seq
+            && header.last_seq == listed.last_seq
+            && header.file_len == listed.file.len
+            && header.rules == listed.file.rules;
+        if !is_listed || header.store_id != store_id || header.hash_check != hash_check(hash_key) {
+            return Err(corrupt(16, "the file is not the run that the manifest lists"));
+        }
+        if header.rules != RULES {
+            return Err(corrupt(56, "the run was made by other rules"));
+        }
+        if map.committed() != header.file_len {
+            return Err(corrupt(104, "the file is not as long as it says"));
+        }
+        let tables = header.tables().ok_or_else(|| corrupt(16, "the header makes no sense"))?;
+        let block_crcs = map.bytes(tables.blocks.clone()).unwrap_or_default();
+        if crc32fast::hash(block_crcs) != header.blocks_crc {
+            return Err(corrupt(116, "the block checksums do not match theirs"));
+        }
+        let checked = (0..(block_crcs.len() / 4).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { name, map, header, tables, checked })
+    }
+
+    /// The number in the file's name.
+    pub(crate) const fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    /// Seq of the first frame that the run is a fold of.
+    pub(crate) const fn first_seq(&self) -> Seq {
+        self.header.first_seq
+    }
+
+    /// Seq of the last frame that the run is a fold of.
+    pub(crate) const fn last_seq(&self) -> Seq {
+        self.header.last_seq
+    }
+
+    /// Rows in it.
+    pub(crate) const fn row_count(&self) -> u32 {
+        self.header.row_count
+    }
+
+    /// Rows of persons in it, cursors aside.
+    pub(crate) const fn person_count(&self) -> u32 {
+        self.header.person_count
+    }
+
+    /// Bytes of the file.
+    pub(crate) const fn file_len(&self) -> u64 {
+        self.header.file_len
+    }
+
+    pub(crate) const fn bounds(&self) -> &Bounds {
+        &self.header.bounds
+    }
+
+    /// Looks for the row of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a block that has to be read is not as it was written.
+    pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Result<Option<Found>> {
+        let slot_count = self.header.slot_count;
+        let piece_len = slot_count.checked_div(u64::from(self.header.piece_count)).unwrap_or(0);
+        if piece_len == 0 {
+            return Ok(None);
+        }
+        let mut slot = hash.slot(slot_count);
+        let piece_start = slot - slot % piece_len;
+        for _ in 0..piece_len {
+            let at = self.tables.slots + slot * SLOT_LEN;
+            let (tag, unit) = self.two_words(at)?;
+            if unit == 0 {
+                return Ok(None);
+            }
+            if tag == hash.tag() {
+                let found = self.row_at(u64::from(unit) * ALIGN)?;
+                if self.slice(&found.key)? == key {
+                    return Ok(Some(found));
+                }
+            }
+            slot = if slot + 1 == piece_start + piece_len { piece_start } else { slot + 1 };
+        }
+        Ok(None)
+    }
+
+    /// Bytes of a [`Found`], which were checked when it was found.
+    pub(crate) fn slice(&self, range: &Range<u64>) -> Result<&[u8]> {
+        self.map
+            .bytes(range.clone())
+            .ok_or_else(|| corrupt(&self.name, range.start, "a row reaches past its end"))
+    }
+
+    /// The key and row at a place in the order of keys; `None` past the last one.
+    pub(crate) fn row(&self, ordinal: u32) -> Result<Option<(&[u8], &[u8])>> {
+        if ordinal >= self.header.row_count {
+            return Ok(None);
+        }
+        let at = self.tables.offsets + u64::from(ordinal) * OFFSET_LEN;
+        let unit = ByteReader::new(self.checked_bytes(at..at + OFFSET_LEN)?).u32().unwrap_or(0);
+        let found = self.row_at(u64::from(unit) * ALIGN)?;
+        Ok(Some((self.slice(&found.key)?, self.slice(&found.row)?)))
+    }
+
+    /// The place of the first row whose key is at or after `key`.
+    pub(crate) fn lower_bound(&self, key: &[u8]) -> Result<u32> {
+        let (mut low, mut high) = (0, self.header.row_count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.row(middle)? {
+                Some((found, _)) if found < key => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// Checks every byte of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] with the first block that is not as it was written.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let mut start = HEADER_LEN as u64;
+        while start < self.tables.blocks.start {
+            let end = (start + BLOCK_LEN).min(self.tables.blocks.start);
+            self.check_block((start - HEADER_LEN as u64) / BLOCK_LEN)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The row that begins at an offset, its bytes checked.
+    fn row_at(&self, at: u64) -> Result<Found> {
+        let (key_len, row_len) = self.two_words(at)?;
+        let key_start = at + ROW_HEAD_LEN;
+        let row_start = key_start + u64::from(key_len);
+        let row_end = row_start + u64::from(row_len);
+        if at < HEADER_LEN as u64 || row_end > self.header.rows_end {
+            return Err(corrupt(&self.name, at, "a row lies outside the rows"));
+        }
+        self.check(at..row_end)?;
+        Ok(Found { key: key_start..row_start, row: row_start..row_end })
+    }
+
+    fn two_words(&self, at: u64) -> Result<(u32, u32)> {
+        let mut reader = ByteReader::new(self.checked_bytes(at..at.saturating_add(8))?);
+        Ok((reader.u32().unwrap_or(0), reader.u32().unwrap_or(0)))
+    }
+
+    fn checked_bytes(&self, range: Range<u64>) -> Result<&[u8]> {
+        if range.start < HEADER_LEN as u64 || range.end > self.tables.blocks.start {
+            return Err(corrupt(&self.name, range.start, "an offset lies outside the file"));
+        }
+        self.check(range.clone())?;
+        self.slice(&range)
+    }
+
+    /// Checks the blocks of a range that was not read before.
+    fn check(&self, range: Range<u64>) -> Result<()> {
+        let body = HEADER_LEN as u64;
+        let first = range.start.saturating_sub(body) / BLOCK_LEN;
+        let last = range.end.saturating_sub(body + 1) / BLOCK_LEN;
+        for block in first..=last {
+            let bit = 1_u64 << (block % 64);
+            let word = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word));
+            // Relaxed: the bit says something about bytes that never change.
+            if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
+                self.check_block(block)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn check_block(&self, block: u64) -> Result<()> {
+        let start = HEADER_LEN as u64 + block.saturating_mul(BLOCK_LEN);
+        let end = start.saturating_add(BLOCK_LEN).min(self.tables.blocks.start);
+        let crc_at = self.tables.blocks.start.saturating_add(block.saturating_mul(4));
+        let stored = self.map.bytes(crc_at..crc_at.saturating_add(4));
+        let bytes = self.map.bytes(start..end).filter(|bytes| !bytes.is_empty());
+        let matches = matches!((stored, bytes), (Some(stored), Some(bytes)) if crc32fast::hash(bytes).to_le_bytes() == stored);
+        if !matches {
+            return Err(corrupt(&self.name, start, "a block's checksum does not match"));
+        }
+        if let Some(word) = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word)) {
+            word.fetch_or(1_u64 << (block % 64), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn corrupt(file: &str, offset: u64, reason: &'static str) -> Error {
+    Error::Corrupt { file: file.to_owned(), offset, seq: None, reason: Cow::Borrowed(reason) }
+}
+
+#[cfg(test)]
+mod tests;

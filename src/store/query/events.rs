@@ -1,0 +1,184 @@
+//! Reading what a source of candidates finds, from either end: records ahead in memory, checks, limits.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
+
+use super::plan::Prepared;
+use super::source::{Located, Source};
+use crate::error::{Error, Result};
+use crate::store::event::EventRef;
+use crate::store::handle::Pinned;
+
+/// Records that are asked of memory before they are read.
+const AHEAD: usize = 12;
+
+/// Candidates in an order, from either end, and what only their records can tell.
+pub(super) trait Steps {
+    /// The next candidate from the front or from the back. What cannot be read is an error of its own, and the steps
+    /// go on behind it; once there is none, there is none for good.
+    fn step(&mut self, from_back: bool) -> Option<Result<Located>>;
+
+    /// Whether the candidate with this record is an event that is asked for.
+    fn takes(&self, event: &EventRef<'_>) -> bool;
+
+    /// Whether all candidates are, but for ids whose hashes are the same.
+    fn is_exact(&self) -> bool;
+}
+
+/// A candidate, or why there is none in its place.
+type Candidate = Result<Located, Box<Error>>;
+
+/// The events of a source of candidates.
+pub(super) struct Reading<'v, S> {
+    pinned: &'v Pinned,
+    source: S,
+    /// Whether `next` takes from the back of the source.
+    from_back: bool,
+    /// Items that may still be returned.
+    left: usize,
+    limited: bool,
+    /// Candidates that were taken from the front of the source, and from its back, in the order they were taken.
+    front: VecDeque<Candidate>,
+    back: VecDeque<Candidate>,
+    /// What is left of a limited query that was read from its end: it must be known where it ends.
+    rest: Option<VecDeque<Candidate>>,
+}
+
+impl<'v, S: Steps> Reading<'v, S> {
+    pub(super) fn new(pinned: &'v Pinned, source: S, from_back: bool, limit: Option<usize>) -> Self {
+        Self {
+            pinned,
+            source,
+            from_back,
+            left: limit.unwrap_or(usize::MAX),
+            limited: limit.is_some(),
+            front: VecDeque::new(),
+            back: VecDeque::new(),
+            rest: None,
+        }
+    }
+
+    /// The next candidate from one end, its record already on its way from memory.
+    #[inline]
+    fn candidate(&mut self, from_back: bool) -> Option<Candidate> {
+        let (near, far) =
+            if from_back { (&mut self.back, &mut self.front) } else { (&mut self.front, &mut self.back) };
+        let wanted = if self.source.is_exact() { AHEAD.min(self.left) } else { AHEAD };
+        while near.len() < wanted
+            && let Some(candidate) = self.source.step(from_back)
+        {
+            if let Ok(located) = &candidate {
+                located.prefetch(self.pinned);
+            }
+            near.push_back(candidate.map_err(Box::new));
+        }
+        near.pop_front().or_else(|| far.pop_back())
+    }
+
+    /// The next event from one end, and where it is.
+    #[inline]
+    pub(super) fn locate(&mut self, from_back: bool) -> Option<Result<(Located, EventRef<'v>)>> {
+        loop {
+            let located = match self.candidate(from_back)? {
+                Ok(located) => located,
+                Err(error) => return Some(Err(*error)),
+            };
+            match located.read(self.pinned) {
+                Ok(Some(event)) if self.source.takes(&event) => return Some(Ok((located, event))),
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>>> {
+        if let Some(rest) = &mut self.rest {
+            let candidate = rest.pop_front()?;
+            return self.read(candidate);
+        }
+        if self.left == 0 {
+            return None;
+        }
+        let found = self.locate(self.from_back);
+        self.left = if found.is_some() { self.left - 1 } else { 0 };
+        Some(found?.map(|(_, event)| event))
+    }
+
+    pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>>> {
+        if !self.limited {
+            return Some(self.locate(!self.from_back)?.map(|(_, event)| event));
+        }
+        if self.rest.is_none() {
+            self.rest = Some(self.find_rest());
+        }
+        let candidate = self.rest.as_mut()?.pop_back()?;
+        self.read(candidate)
+    }
+
+    /// Finds where a limited query ends.
+    fn find_rest(&mut self) -> VecDeque<Candidate> {
+        let mut rest = VecDeque::new();
+        while self.left > 0
+            && let Some(found) = self.locate(self.from_back)
+        {
+            self.left -= 1;
+            rest.push_back(found.map(|(located, _)| located).map_err(Box::new));
+        }
+        rest
+    }
+
+    fn read(&self, candidate: Candidate) -> Option<Result<EventRef<'v>>> {
+        match candidate {
+            Ok(located) => located.read(self.pinned).transpose(),
+            Err(error) => Some(Err(*error)),
+        }
+    }
+}
+
+/// The events of a query in seq order; made by [`EventQuery::iter`](super::EventQuery::iter).
+///
+/// Lazy, double-ended and fused. What cannot be read is an item of its own, and the iterator goes on behind it: a
+/// damaged record is one [`Error::Corrupt`], a segment whose index is damaged is one as well, and a range that was set
+/// aside is one [`Error::Gap`].
+pub struct Events<'v>(Reading<'v, Source<'v>>);
+
+impl<'v> Events<'v> {
+    pub(super) fn new(
+        pinned: &'v Pinned,
+        prepared: Prepared,
+        newest_first: bool,
+        limit: Option<usize>,
+    ) -> Self {
+        Self(Reading::new(pinned, Source::new(pinned, prepared), newest_first, limit))
+    }
+
+    /// The next event in seq order, and where it is.
+    pub(super) fn locate(&mut self) -> Option<Result<(Located, EventRef<'v>)>> {
+        self.0.locate(false)
+    }
+}
+
+impl<'v> Iterator for Events<'v> {
+    type Item = Result<EventRef<'v>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl DoubleEndedIterator for Events<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back()
+    }
+}
+
+impl FusedIterator for Events<'_> {}
+
+impl fmt::Debug for Events<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! What a query asks for, as plain data.
+
+use std::fmt;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use super::candidates::TypeSet;
+use super::condition::{Condition, PropertyCondition};
+use crate::error::Result;
+use crate::index::{ModuleNo, ProjectNo, SegmentIndex, TimeRange, TypeNo};
+use crate::store::event::{EventRef, property_at};
+use crate::types::{Nanos, Seq};
+
+/// The first nanosecond that a store holds, and the last that a [`Nanos`] can.
+pub(crate) const ALL_TIMES: TimeRange = TimeRange { min: Nanos::new(i64::MIN), max: Nanos::new(i64::MAX) };
+
+/// Which events a query takes: those for which all of this holds.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Filter {
+    /// Names of event types, of which any will do; with `prefixes`, if either is given.
+    pub(crate) types: Vec<Box<str>>,
+    pub(crate) prefixes: Vec<Box<str>>,
+    /// Whether types were asked for at all: a list of none takes none.
+    pub(crate) by_type: bool,
+    pub(crate) user: Option<Box<str>>,
+    pub(crate) device: Option<Box<str>>,
+    pub(crate) module: Option<Box<str>>,
+    /// Both ends included; nothing is in it where the least is above the greatest.
+    pub(crate) times: TimeRange,
+    pub(crate) seq_min: Seq,
+    pub(crate) seq_max: Seq,
+    pub(crate) conditions: Vec<PropertyCondition>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            types: Vec::new(),
+            prefixes: Vec::new(),
+            by_type: false,
+            user: None,
+            device: None,
+            module: None,
+            times: ALL_TIMES,
+            seq_min: Seq::ZERO,
+            seq_max: Seq::new(u64::MAX),
+            conditions: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Filter {
+    /// Shows no id and no value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filter")
+            .field("types", &self.types)
+            .field("prefixes", &self.prefixes)
+            .field("user", &self.user.is_some())
+            .field("device", &self.device.is_some())
+            .field("module", &self.module)
+            .field("conditions", &self.conditions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Filter {
+    pub(crate) fn add_types<T: Into<String>>(&mut self, names: impl IntoIterator<Item = T>) {
+        self.by_type = true;
+        self.types.extend(names.into_iter().map(|name| name.into().into_boxed_str()));
+    }
+
+    pub(crate) fn add_prefix(&mut self, prefix: impl Into<String>) {
+        self.by_type = true;
+        self.prefixes.push(prefix.into().into_boxed_str());
+    }
+
+    pub(crate) fn add_condition(&mut self, path: impl Into<String>, condition: Condition) {
+        self.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+    }
+
+    /// The numbers in an index of the types that are asked for; they may have no events in view.
+    pub(crate) fn type_numbers(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Vec<TypeNo>> {
+        let mut numbers = Vec::new();
+        if self.prefixes.is_empty() {
+            for name in &self.types {
+                numbers.extend(index.type_no(project, name)?.filter(|no| !numbers.contains(no)));
+            }
+        } else {
+            let types = index.types(project)?;
+            numbers.extend(types.iter().filter(|each| self.takes_type(&each.name)).map(|each| each.no));
+        }
+        Ok(numbers)
+    }
+
+    /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
+    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Option<Option<TypeSet>>> {
+        if !self.by_type {
+            return Ok(Some(None));
+        }
+        let numbers = self.type_numbers(index, project)?;
+        Ok((!numbers.is_empty()).then(|| Some(numbers.into_iter().collect())))
+    }
+
+    /// The module that is asked for, if one is; the outer `None` where an index does not have it.
+    pub(crate) fn module_in(
+        &self,
+        index: &SegmentIndex,
+        project: ProjectNo,
+    ) -> Result<Option<Option<ModuleNo>>> {
+        match &self.module {
+            Some(name) => Ok(index.module_no(project, name)?.map(Some)),
+            None => Ok(Some(None)),
+        }
+    }
+
+    /// Whether the event's properties are as asked.
+    #[inline]
+    pub(crate) fn has_properties(&self, event: &EventRef<'_>) -> bool {
+        if self.conditions.is_empty() {
+            return true;
+        }
+        let Some(properties) = event.properties() else { return false };
+        self.conditions
+            .iter()
+            .all(|each| property_at(properties, &each.path).is_some_and(|value| each.condition.holds(value)))
+    }
+
+    fn takes_type(&self, name: &str) -> bool {
+        self.types.iter().any(|wanted| **wanted == *name)
+            || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
+    }
+
+    /// Keeps events whose seq is in the range.
+    pub(crate) fn seqs(&mut self, seqs: Range<Seq>) {
+        self.seq_min = seqs.start;
+        self.seq_max = Seq::new(seqs.end.get().saturating_sub(1));
+    }
+
+    /// Keeps events at or after an instant.
+    pub(crate) fn since(&mut self, from: DateTime<Utc>) {
+        self.times.min = nanos(from);
+    }
+
+    /// Keeps events before an instant.
+    pub(crate) fn until(&mut self, to: DateTime<Utc>) {
+        match nanos(to).get().checked_sub(1) {
+            Some(last) => self.times.max = Nanos::new(last),
+            // Nothing is before the first of all instants.
+            None => self.times = TimeRange { min: Nanos::new(i64::MAX), max: Nanos::new(i64::MIN) },
+        }
+    }
+}
+
+/// An instant; one that is outside the range of a store is as far as it goes.
+fn nanos(time: DateTime<Utc>) -> Nanos {
+    let outside = if time.timestamp() < 0 { i64::MIN } else { i64::MAX };
+    time.timestamp_nanos_opt().map_or(Nanos::new(outside), Nanos::new)
+}
+
+/// Whether the two have an instant in common.
+pub(crate) fn overlap(one: TimeRange, other: TimeRange) -> bool {
+    one.min <= other.max && other.min <= one.max
+}
+
+/// Whether all of `inner` is in `outer`.
+pub(crate) fn contains(outer: TimeRange, inner: TimeRange) -> bool {
+    outer.min <= inner.min && inner.max <= outer.max
+}
+
+#[inline]
+pub(crate) fn includes(times: TimeRange, time: Nanos) -> bool {
+    times.min <= time && time <= times.max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_outside_the_range_of_a_store_are_as_far_as_it_goes() {
+        assert_eq!(nanos(DateTime::<Utc>::MIN_UTC), Nanos::new(i64::MIN));
+        assert_eq!(nanos(DateTime::<Utc>::MAX_UTC), Nanos::new(i64::MAX));
+        let mut filter = Filter::default();
+        filter.until(DateTime::<Utc>::MIN_UTC);
+        assert!(!includes(filter.times, Nanos::new(i64::MIN)));
+        assert_eq!(nanos(crate::envelope::time::to_datetime(Nanos::new(7))), Nanos::new(7));
+    }
+}

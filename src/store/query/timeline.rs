@@ -1,0 +1,285 @@
+//! The events of one person in (timestamp, seq) order.
+
+mod merge;
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use self::merge::{Bounds, Merge};
+use super::condition::Condition;
+use super::events::Reading;
+use super::filter::Filter;
+use super::token::PageToken;
+use crate::envelope::time;
+use crate::error::Result;
+use crate::index::{IdHash, IdKind, TimeRange, id_hash};
+use crate::profile::PersonRef;
+use crate::store::event::EventRef;
+use crate::store::handle::{Pinned, SegmentView};
+use crate::store::view::{Activity, View};
+
+/// One of the ids whose events a timeline unites.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) kind: IdKind,
+    pub(super) hash: IdHash,
+    pub(super) id: Box<str>,
+}
+
+impl Member {
+    fn new(pinned: &Pinned, person: PersonRef<'_>) -> Self {
+        let (kind, id) = match person {
+            PersonRef::User(id) => (IdKind::User, id),
+            PersonRef::Anonymous(id) => (IdKind::Device, id),
+        };
+        let hash = id_hash(&pinned.snapshot.hash_key, &pinned.project_id, kind, id);
+        Self { kind, hash, id: id.into() }
+    }
+
+    /// Whether the event is the member's: that of a device only where it has no user.
+    #[inline]
+    fn owns(&self, event: &EventRef<'_>) -> bool {
+        match self.kind {
+            IdKind::User => event.user_id() == Some(&*self.id),
+            IdKind::Device => event.user_id().is_none() && event.anonymous_id() == Some(&*self.id),
+        }
+    }
+}
+
+/// The timeline of a person, begun by [`View::timeline`]: oldest first unless it is turned around.
+///
+/// A user's timeline has the events with that `userId`; a device's those with that `anonymousId` and no user.
+/// [`EventRef::person`] says of each event which of the person's ids it came from. Conditions are as those of an
+/// [`EventQuery`](super::EventQuery).
+#[derive(Clone)]
+pub struct Timeline<'v> {
+    view: &'v View,
+    members: Vec<Member>,
+    pub(super) filter: Filter,
+    newest_first: bool,
+    limit: Option<usize>,
+    after: Option<PageToken>,
+}
+
+impl<'v> Timeline<'v> {
+    pub(in crate::store) fn new(view: &'v View, person: PersonRef<'_>) -> Self {
+        Self {
+            view,
+            members: vec![Member::new(view.pinned(), person)],
+            filter: Filter::default(),
+            newest_first: false,
+            limit: None,
+            after: None,
+        }
+    }
+
+    /// Turns the order around: the greatest (timestamp, seq) first.
+    #[must_use]
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        self
+    }
+
+    /// Ends after this many items.
+    #[must_use]
+    pub fn limit(mut self, events: usize) -> Self {
+        self.limit = Some(events);
+        self
+    }
+
+    /// Goes on where a page ended, in that page's direction.
+    #[must_use]
+    pub fn after(mut self, token: PageToken) -> Self {
+        self.newest_first = token.newest_first;
+        self.after = Some(token);
+        self
+    }
+
+    /// Keeps events of this type.
+    #[must_use]
+    pub fn of_type(self, event_type: impl Into<String>) -> Self {
+        self.of_types([event_type])
+    }
+
+    /// Keeps events of any of these types; of none if there are none.
+    #[must_use]
+    pub fn of_types<T: Into<String>>(mut self, event_types: impl IntoIterator<Item = T>) -> Self {
+        self.filter.add_types(event_types);
+        self
+    }
+
+    /// Keeps events whose type begins with these characters, such as `order.`.
+    #[must_use]
+    pub fn type_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.filter.add_prefix(prefix);
+        self
+    }
+
+    /// Keeps events of this module.
+    #[must_use]
+    pub fn module(mut self, module: impl Into<String>) -> Self {
+        self.filter.module = Some(module.into().into_boxed_str());
+        self
+    }
+
+    /// Keeps events whose timestamp is in the range, its start included, its end not.
+    #[must_use]
+    pub fn between(self, times: Range<DateTime<Utc>>) -> Self {
+        self.since(times.start).until(times.end)
+    }
+
+    /// Keeps events that happened at or after an instant.
+    #[must_use]
+    pub fn since(mut self, from: DateTime<Utc>) -> Self {
+        self.filter.since(from);
+        self
+    }
+
+    /// Keeps events that happened before an instant.
+    #[must_use]
+    pub fn until(mut self, to: DateTime<Utc>) -> Self {
+        self.filter.until(to);
+        self
+    }
+
+    /// Keeps events with a property, by name or path, that satisfies a condition.
+    #[must_use]
+    pub fn where_property(mut self, path: impl Into<String>, condition: Condition) -> Self {
+        self.filter.add_condition(path, condition);
+        self
+    }
+
+    /// The events, lazily and from either end.
+    pub fn iter(&self) -> TimelineEvents<'v> {
+        let pinned = self.view.pinned();
+        let bounds = Bounds::new(self.filter.times, self.after);
+        let merge = Merge::new(pinned, self.members.clone(), self.filter.clone(), bounds);
+        TimelineEvents {
+            reading: Reading::new(pinned, merge, self.newest_first, self.limit),
+            newest_first: self.newest_first,
+            passed: self.after,
+        }
+    }
+
+    /// First and last time and number of all events of the members.
+    pub(in crate::store) fn activity(&self) -> Result<Option<Activity>> {
+        let mut events = 0u64;
+        let mut all: Option<TimeRange> = None;
+        let mut add = |count: u32, times: TimeRange| {
+            events += u64::from(count);
+            let all = all.get_or_insert(times);
+            all.min = all.min.min(times.min);
+            all.max = all.max.max(times.max);
+        };
+        for segment in self.view.pinned().segments() {
+            self.add_activity(segment, &mut add)?;
+        }
+        Ok(all.map(|all| Activity {
+            first: time::to_datetime(all.min),
+            last: time::to_datetime(all.max),
+            events,
+        }))
+    }
+
+    fn add_activity(&self, segment: SegmentView<'_>, add: &mut impl FnMut(u32, TimeRange)) -> Result<()> {
+        let index = segment.index;
+        let Some(project) = index.project(&self.view.pinned().project_id)? else { return Ok(()) };
+        for Member { kind, hash, .. } in &self.members {
+            let Some(id) = index.id_no(project, *kind, *hash)? else { continue };
+            match kind {
+                IdKind::User => {
+                    if let Some(summary) = index.id_summary(*kind, id)? {
+                        add(summary.count, summary.times);
+                    }
+                }
+                IdKind::Device => {
+                    for posting in index.postings_of(*kind, id)? {
+                        let posting = posting?;
+                        if index.id_of(IdKind::User, posting.ordinal)?.is_none() {
+                            add(1, TimeRange { min: posting.timestamp, max: posting.timestamp });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'v> IntoIterator for Timeline<'v> {
+    type Item = Result<EventRef<'v>>;
+    type IntoIter = TimelineEvents<'v>;
+
+    fn into_iter(self) -> TimelineEvents<'v> {
+        self.iter()
+    }
+}
+
+impl<'v> IntoIterator for &Timeline<'v> {
+    type Item = Result<EventRef<'v>>;
+    type IntoIter = TimelineEvents<'v>;
+
+    fn into_iter(self) -> TimelineEvents<'v> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Timeline<'_> {
+    /// Shows no id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeline")
+            .field("filter", &self.filter)
+            .field("newest_first", &self.newest_first)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The events of a timeline; made by [`Timeline::iter`].
+///
+/// Lazy, double-ended and fused. What cannot be read is an item of its own, [`Error::Corrupt`](crate::Error::Corrupt),
+/// and the iterator goes on behind it. A range of the log that was set aside has no time and is passed over.
+pub struct TimelineEvents<'v> {
+    reading: Reading<'v, Merge<'v>>,
+    newest_first: bool,
+    passed: Option<PageToken>,
+}
+
+impl TimelineEvents<'_> {
+    /// Where the events that `next` returned end, for [`Timeline::after`] of the next page; `None` before the first
+    /// of all.
+    pub const fn page_token(&self) -> Option<PageToken> {
+        self.passed
+    }
+}
+
+impl<'v> Iterator for TimelineEvents<'v> {
+    type Item = Result<EventRef<'v>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.reading.next()?;
+        if let Ok(event) = &item {
+            let (timestamp, seq) = (event.timestamp_nanos(), event.seq());
+            self.passed = Some(PageToken { timestamp, seq, newest_first: self.newest_first });
+        }
+        Some(item)
+    }
+}
+
+impl DoubleEndedIterator for TimelineEvents<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.reading.next_back()
+    }
+}
+
+impl FusedIterator for TimelineEvents<'_> {}
+
+impl fmt::Debug for TimelineEvents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimelineEvents").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! Sealing, off the append path: a rolled segment gets its index file, its facts a run, and both a line in the
+//! manifest. One thread does this, in the order of the segments.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::derive::{self, Derived};
+use super::handle::SegmentHandle;
+use super::state::ReadState;
+use crate::error::{Error, Result};
+use crate::index::ActiveIndex;
+use crate::limits::UNSEALED_ROLLED_MAX;
+use crate::log::manifest_file::ManifestFile;
+use crate::log::{Marks, RollGate, Rolled, sync_rolled};
+use crate::profile::{self, Frozen};
+use crate::storage::Disk;
+
+/// How long the sealer waits before it tries again what failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A rolled segment that waits for its index and its run.
+#[derive(Debug)]
+pub(super) struct SealJob {
+    pub(super) rolled: Rolled,
+    pub(super) index: Arc<ActiveIndex>,
+    pub(super) frozen: Frozen,
+}
+
+#[derive(Default)]
+struct State {
+    /// The first one may be under way.
+    jobs: VecDeque<Arc<SealJob>>,
+    error: Option<Error>,
+    stopping: bool,
+    waits: u64,
+}
+
+/// Rolled segments on their way to be sealed.
+#[derive(Default)]
+pub(super) struct SealQueue {
+    state: Mutex<State>,
+    work: Condvar,
+    done: Condvar,
+}
+
+impl SealQueue {
+    pub(super) fn push(&self, job: SealJob) {
+        self.state.lock().jobs.push_back(Arc::new(job));
+        self.work.notify_one();
+    }
+
+    /// How often an append waited for a segment to be sealed.
+    pub(super) fn waits(&self) -> u64 {
+        self.state.lock().waits
+    }
+
+    /// Waits until every rolled segment is sealed, or sealing fails.
+    pub(super) fn drain(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        state.error = None;
+        self.work.notify_one();
+        while !state.jobs.is_empty() {
+            if let Some(error) = state.error.take() {
+                return Err(error);
+            }
+            self.done.wait(&mut state);
+        }
+        Ok(())
+    }
+
+    /// Ends the sealer once the queue is empty or sealing fails; what is left is sealed after the next opening.
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.work.notify_all();
+    }
+
+    /// The next job, which stays in the queue until [`SealQueue::finish`]; `None` at the end.
+    fn next(&self) -> Option<Arc<SealJob>> {
+        let mut state = self.state.lock();
+        loop {
+            if state.stopping && (state.jobs.is_empty() || state.error.is_some()) {
+                return None;
+            }
+            if state.error.is_some() {
+                // Tried again after a while, or when someone waits for it.
+                if self.work.wait_for(&mut state, RETRY_AFTER).timed_out() {
+                    state.error = None;
+                }
+            } else if let Some(job) = state.jobs.front() {
+                return Some(Arc::clone(job));
+            } else {
+                self.work.wait(&mut state);
+            }
+        }
+    }
+
+    fn finish(&self, outcome: Result<()>) {
+        let mut state = self.state.lock();
+        match outcome {
+            Ok(()) => {
+                state.jobs.pop_front();
+            }
+            Err(error) => state.error = Some(error),
+        }
+        self.done.notify_all();
+    }
+}
+
+/// Holds a roll back while two rolled segments wait.
+pub(super) struct SealGate(pub(super) Arc<SealQueue>);
+
+impl RollGate for SealGate {
+    fn pass(&self) -> Result<()> {
+        let mut state = self.0.state.lock();
+        if state.jobs.len() < UNSEALED_ROLLED_MAX {
+            return Ok(());
+        }
+        state.waits += 1;
+        state.error = None;
+        self.0.work.notify_one();
+        while state.jobs.len() >= UNSEALED_ROLLED_MAX && !state.stopping {
+            if let Some(error) = &state.error {
+                // The sealer keeps its error and tries again on its own; this call must not wait for that.
+                let error = error.summary();
+                return Err(error);
+            }
+            self.0.done.wait(&mut state);
+        }
+        Ok(())
+    }
+}
+
+/// What the sealer works with. It never holds a store.
+pub(super) struct Sealer {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) manifest: Arc<ManifestFile>,
+    pub(super) marks: Arc<Marks>,
+    pub(super) state: Arc<ReadState>,
+    pub(super) queue: Arc<SealQueue>,
+}
+
+impl Sealer {
+    /// The body of the sealer's thread.
+    pub(super) fn run(&self) {
+        while let Some(job) = self.queue.next() {
+            let outcome = self.seal(&job);
+            self.queue.finish(outcome);
+        }
+    }
+
+    fn seal(&self, job: &SealJob) -> Result<()> {
+        // No derived thing runs ahead of the durable log.
+        sync_rolled(&job.rolled, &self.marks)?;
+        let derived = Derived { disk: &self.disk, manifest: &self.manifest, hash_key: self.state.hash_key };
+        let footer = derive::footer(&job.rolled.segment, job.rolled.end)?;
+        let (listed_index, index) = derived.write_index(&job.rolled.segment, &footer, &job.index)?;
+        let first_seq = job.rolled.segment.base_seq();
+        let (listed_run, run) = derived.write_run(first_seq, job.rolled.last_seq, &job.frozen.delta)?;
+        self.disk.sync_dir()?;
+        self.manifest.update(|manifest| {
+            let mut footer = footer;
+            footer.index = Some(listed_index);
+            manifest.segments.push(footer);
+            manifest.next_segment = manifest.next_segment.max(footer.id.next());
+            manifest.next_run = listed_run.number + 1;
+            manifest.runs.push(listed_run);
+        })?;
+        let segment = Arc::clone(&job.rolled.segment);
+        let id = segment.id();
+        segment.release_file();
+        self.state.replace(id, SegmentHandle::sealed(segment, Arc::new(index)));
+        self.state.profiles.lock().flushed(Arc::new(run));
+        // A compaction that fails costs nothing but the room; the next one tries again.
+        let _ = self.compact(&derived);
+        Ok(())
+    }
+
+    /// Merges runs until there are few.
+    fn compact(&self, derived: &Derived<'_>) -> Result<()> {
+        loop {
+            let runs = self.state.profiles.lock().runs().to_vec();
+            let lengths: Vec<u64> = runs.iter().map(|run| run.file_len()).collect();
+            let Some(inputs) = profile::choose(&lengths).and_then(|range| runs.get(range)) else {
+                return Ok(());
+            };
+            let (listed, run) = derived.compact_runs(inputs)?;
+            self.disk.sync_dir()?;
+            let replaced: Vec<u64> = inputs.iter().map(|run| run.number()).collect();
+            self.manifest.update(|manifest| {
+                manifest.runs.retain(|old| !replaced.contains(&old.number));
+                let at = manifest.runs.partition_point(|old| old.first_seq < listed.first_seq);
+                manifest.runs.insert(at, listed);
+                manifest.next_run = listed.number + 1;
+            })?;
+            self.state.profiles.lock().compacted(Arc::new(run));
+            for number in replaced {
+                derived.remove_run(number);
+            }
+        }
+    }
+}

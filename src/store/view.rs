@@ -1,0 +1,242 @@
+//! A moment of one project, held still.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
+
+use super::event::EventRef;
+use super::handle::{Pinned, SegmentView, Snapshot, epoch_of};
+use super::query::{EventQuery, Timeline};
+use crate::envelope::time;
+use crate::error::{Error, Result};
+use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
+use crate::profile::{PersonRef, Profile, Profiles, TraitName};
+use crate::types::{Ordinal, Position, Seq};
+
+/// A moment of one project: all answers from one view agree with each other, whatever is appended meanwhile.
+///
+/// Taking and cloning one is cheap. A view keeps what it reads from being removed, so hold it for a question or a
+/// report and not for good.
+#[derive(Debug, Clone)]
+pub struct View {
+    pinned: Arc<Pinned>,
+}
+
+/// The events of one event type or of one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NameCount {
+    /// The name of the type or module.
+    pub name: String,
+    /// How many events there are.
+    pub events: u64,
+    /// The least timestamp of them.
+    pub first: DateTime<Utc>,
+    /// The greatest timestamp of them.
+    pub last: DateTime<Utc>,
+}
+
+/// What a person did, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Activity {
+    /// The least timestamp of the person's events.
+    pub first: DateTime<Utc>,
+    /// The greatest timestamp of the person's events.
+    pub last: DateTime<Utc>,
+    /// How many events the person's timeline has.
+    pub events: u64,
+}
+
+impl View {
+    pub(crate) fn new(snapshot: Snapshot, project_id: [u8; 16]) -> Self {
+        Self { pinned: Arc::new(Pinned::new(snapshot, project_id)) }
+    }
+
+    pub(crate) fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
+    /// The last seq of the whole store that the view sees.
+    pub fn visible(&self) -> Seq {
+        self.pinned.snapshot.visible
+    }
+
+    /// Begins a question about events; they come in seq order.
+    pub fn events(&self) -> EventQuery<'_> {
+        EventQuery::new(self)
+    }
+
+    /// Begins the timeline of a person: its events in (timestamp, seq) order.
+    pub fn timeline<'p>(&self, person: impl Into<PersonRef<'p>>) -> Timeline<'_> {
+        Timeline::new(self, person.into())
+    }
+
+    /// The profile of a person, if an identify made one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    pub fn profile<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Profile>> {
+        self.pinned.snapshot.profiles.get(self.pinned.project_id, person.into())
+    }
+
+    /// All profiles of the project, users by their ids and then devices by theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    pub fn profiles(&self) -> Result<Profiles<'_>> {
+        self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
+    }
+
+    /// The names of the traits in use, and what kinds of values they have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    pub fn traits(&self) -> Result<Vec<TraitName>> {
+        self.pinned.snapshot.profiles.traits(self.pinned.project_id)
+    }
+
+    /// All profiles as one JSON text that depends on the events alone and not on how they arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    pub fn profiles_canonical_json(&self) -> Result<String> {
+        self.pinned.snapshot.profiles.canonical_json(self.pinned.project_id)
+    }
+
+    /// First and last time and number of the events of a person's timeline; `None` if there are none.
+    ///
+    /// For a user it is answered by the index, which knows ids by keyed hashes of 64 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where an index is damaged.
+    pub fn activity<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Activity>> {
+        self.timeline(person).activity()
+    }
+
+    /// The event at a position; `None` if none of this project is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TakenBack`] where the position is of an epoch that ended before it, [`Error::Gap`] where the event was
+    /// damaged and set aside, and [`Error::Corrupt`] where it is damaged.
+    pub fn get(&self, position: Position) -> Result<Option<EventRef<'_>>> {
+        let Position { seq, epoch } = position;
+        let snapshot = &self.pinned.snapshot;
+        let now = epoch_of(&snapshot.epochs, seq);
+        if epoch != now {
+            // The first seq of a later epoch is where the lost ones begin.
+            let after = snapshot.epochs.iter().find(|start| start.epoch > epoch && start.first_seq <= seq);
+            let known = snapshot.epochs.iter().any(|start| start.epoch == epoch && start.first_seq <= seq);
+            return match after {
+                Some(start) if known => Err(Error::TakenBack { from: start.first_seq, to: seq }),
+                _ => Ok(None),
+            };
+        }
+        if let Some(gap) = snapshot.gaps.iter().find(|gap| gap.from <= seq && seq <= gap.to) {
+            return Err(Error::Gap { from: gap.from, to: gap.to });
+        }
+        if seq > snapshot.visible {
+            return Ok(None);
+        }
+        let Some(at) = snapshot.segments.begun_by(seq).checked_sub(1) else { return Ok(None) };
+        let Some(segment) = self.pinned.segment(at) else { return Ok(None) };
+        match segment.handle.segment.ordinal_of(seq) {
+            Some(ordinal) if ordinal.get() < segment.index.frames() => {
+                let event = self.read(segment, ordinal)?;
+                Ok(event.filter(|event| event.keys().project_id == self.pinned.project_id))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read<'v>(&'v self, segment: SegmentView<'v>, ordinal: Ordinal) -> Result<Option<EventRef<'v>>> {
+        let offset = segment.index.offset(ordinal)?;
+        EventRef::read(segment.handle, &self.pinned.snapshot.epochs, ordinal, offset)
+    }
+
+    /// The event types in use, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where an index is damaged.
+    pub fn event_types(&self) -> Result<Vec<NameCount>> {
+        self.names(|segment, names| {
+            if let Some(project) = segment.index.project(&self.pinned.project_id)? {
+                segment.index.types(project)?.iter().for_each(|each| add_name(names, each));
+            }
+            Ok(())
+        })
+    }
+
+    /// The modules in use, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where an index is damaged.
+    pub fn modules(&self) -> Result<Vec<NameCount>> {
+        self.names(|segment, names| {
+            if let Some(project) = segment.index.project(&self.pinned.project_id)? {
+                segment.index.modules(project)?.iter().for_each(|each| add_name(names, each));
+            }
+            Ok(())
+        })
+    }
+
+    fn names(
+        &self,
+        add: impl Fn(SegmentView<'_>, &mut BTreeMap<Box<str>, (u64, TimeRange)>) -> Result<()>,
+    ) -> Result<Vec<NameCount>> {
+        let mut names = BTreeMap::new();
+        self.pinned.segments().try_for_each(|segment| add(segment, &mut names))?;
+        let named = names.into_iter().map(|(name, (events, times))| NameCount {
+            name: name.into_string(),
+            events,
+            first: time::to_datetime(times.min),
+            last: time::to_datetime(times.max),
+        });
+        Ok(named.collect())
+    }
+
+    /// The ids of all users that have events, in an order of their own that stays the same.
+    ///
+    /// They are found in the indexes by their keyed hashes of 64 bits; their text is read from a record of each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where an index is damaged; a damaged record is an item.
+    pub fn users(&self) -> Result<impl ExactSizeIterator<Item = Result<&str>>> {
+        let mut users: HashMap<IdHash, (u32, Ordinal)> = HashMap::new();
+        for at in 0..self.pinned.len() {
+            let Some(segment) = self.pinned.segment(at) else { continue };
+            let Some(project) = segment.index.project(&self.pinned.project_id)? else { continue };
+            for user in segment.index.ids(project, IdKind::User)? {
+                let user = user?;
+                users.insert(user.hash, (at, user.last));
+            }
+        }
+        let mut users: Vec<_> = users.into_iter().collect();
+        users.sort_unstable_by_key(|(hash, _)| *hash);
+        Ok(users.into_iter().map(|(_, (at, ordinal))| {
+            let event = match self.pinned.segment(at) {
+                Some(segment) => self.read(segment, ordinal)?,
+                None => None,
+            };
+            Ok(event.and_then(|event| event.user_id()).unwrap_or_default())
+        }))
+    }
+}
+
+fn add_name<No>(names: &mut BTreeMap<Box<str>, (u64, TimeRange)>, summary: &NameSummary<No>) {
+    let (events, times) = names.entry(summary.name.clone()).or_insert((0, summary.times));
+    *events += u64::from(summary.count);
+    times.min = times.min.min(summary.times.min);
+    times.max = times.max.max(summary.times.max);
+}

@@ -1,0 +1,97 @@
+//! What a store that is open for writing has beside its readers' side.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::drafts::Drafts;
+use super::fold::StoreFold;
+use super::seal::SealQueue;
+use super::state::ReadState;
+use crate::envelope::{Accepted, Acceptor, Scratch};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::log::Log;
+use crate::storage::Clock;
+use crate::types::{Epoch, Nanos};
+
+/// Workspaces that are kept for the next append; as many threads append at a time.
+const WORKSPACES_KEPT: usize = 64;
+
+/// Memory that one append after another uses.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    pub(super) scratch: Scratch,
+    pub(super) accepted: Accepted,
+    pub(super) drafts: Drafts,
+}
+
+/// The writing side of an open store.
+pub(super) struct Writer {
+    pub(super) log: Arc<Log<StoreFold>>,
+    pub(super) acceptor: Acceptor,
+    pub(super) limits: Arc<Limits>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) state: Arc<ReadState>,
+    /// The epoch of everything that is written until the store is opened anew.
+    pub(super) epoch: Epoch,
+    /// Projects whose organisation was looked up.
+    pub(super) known_projects: RwLock<HashSet<[u8; 16]>>,
+    pub(super) queue: Arc<SealQueue>,
+    pub(super) sealer: Mutex<Option<JoinHandle<()>>>,
+    #[expect(clippy::vec_box, reason = "a workspace moves between the pool and its user as a pointer")]
+    pub(super) workspaces: Mutex<Vec<Box<Workspace>>>,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(super) fn now(&self) -> Nanos {
+        Nanos::new(self.clock.now())
+    }
+
+    pub(super) fn workspace(&self) -> Box<Workspace> {
+        let kept = self.workspaces.lock().pop();
+        kept.unwrap_or_else(|| {
+            Box::new(Workspace {
+                scratch: self.acceptor.scratch(),
+                accepted: Accepted::default(),
+                drafts: Drafts::default(),
+            })
+        })
+    }
+
+    pub(super) fn put_back(&self, workspace: Box<Workspace>) {
+        let mut workspaces = self.workspaces.lock();
+        if workspaces.len() < WORKSPACES_KEPT {
+            workspaces.push(workspace);
+        }
+    }
+
+    /// Takes no more appends, seals what is rolled, marks the end as clean. A second call does nothing.
+    pub(super) fn close(&self) -> Result<()> {
+        self.log.close(|| {
+            self.queue.stop();
+            if let Some(sealer) = self.sealer.lock().take() {
+                // A thread never joins itself: the last handle of a store may be dropped by the sealer's callback.
+                if sealer.thread().id() != std::thread::current().id() {
+                    let _ = sealer.join();
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // An error has nobody to go to; the next opening recovers.
+        let _ = self.close();
+    }
+}
