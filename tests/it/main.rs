@@ -4,6 +4,8 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_sim;
 mod format_doc;
 mod layering;
+mod support;
 mod tidy;
