@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+mod bad_input;
+mod environment;
 mod format_doc;
 mod layering;
+mod privacy;
+mod reading;
+mod real_input;
 mod tidy;
