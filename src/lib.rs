@@ -109,7 +109,7 @@ pub use envelope::{
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use log::{Durability, OnCorruption, RecoveryReport};
-pub use profile::{PersonRef, Profile, ProfileState, Trait, TraitName, Traits};
+pub use profile::{PersonRef, Profile, ProfileState, Profiles, Trait, TraitName, Traits};
 pub use store::{
     Ack, Activity, Batch, Bucket, Condition, CursorKey, Event, EventQuery, EventRef, Events, Grouped, Identify,
     NameCount, Options, PageToken, Period, Project, PropertyQuery, Scope, Stats, Store, Sum, Ticket, Timeline,

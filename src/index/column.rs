@@ -292,10 +292,11 @@ mod tests {
             for (at, number) in block.iter().enumerate() {
                 let (byte, shift) = entry.place(at);
                 let word = u64::from_le_bytes(*data[byte..].first_chunk().unwrap());
-                let read = entry.code(word, shift).map(|code| entry.number(at, code)).unwrap_or_else(|| {
+                let read = entry.get(data, at).unwrap_or_else(|| {
                     let (start, len) = entry.exceptions(block.len());
                     exception(&data[start..start + len], at).unwrap()
                 });
+                assert_eq!(entry.code(word, shift).map_or(read, |code| entry.number(at, code)), read);
                 assert_eq!(read, *number, "block {no} at {at}");
             }
         }

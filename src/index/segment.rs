@@ -7,7 +7,6 @@ mod ids;
 use std::sync::Arc;
 
 use super::active::ActiveIndex;
-use super::layout::Section;
 use super::postings::{Postings, TypePostings};
 use super::sealed::{Names, SealedIndex};
 use super::{

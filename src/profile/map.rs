@@ -291,7 +291,7 @@ fn join_in(joiner: &mut Joiner, key: &[u8], joined: &mut Option<RowBytes>, fragm
 }
 
 /// The profiles of a project in the order of kind and id. It ends behind the first error.
-pub(crate) struct Profiles<'a> {
+pub struct Profiles<'a> {
     rows: Merge<'a>,
     project_id: [u8; 16],
     limits: &'a Limits,

@@ -449,13 +449,15 @@ impl Naive {
         traits
     }
 
-    /// Whether a plain trait of the last fact lost to a newer plain one.
+    /// Whether a plain trait that the last fact names lost to a newer plain one.
+    ///
+    /// Only its own names count: an earlier fact of the same order may name an address hash that it does not.
     fn is_last_stale(&self) -> bool {
-        let last = &self.facts.last().unwrap().0;
-        self.told().into_values().any(|told| {
-            told.iter().any(|each| each.0 && each.1 == *last)
-                && told.iter().any(|each| each.0 && each.1 > *last)
-        })
+        let (last, context) = self.facts.last().unwrap();
+        let told = self.told();
+        let names =
+            context.get("traits").and_then(|value| value.as_object()).into_iter().flat_map(|own| own.keys());
+        names.into_iter().any(|name| told[name].iter().any(|each| each.0 && each.1 > *last))
     }
 }
 

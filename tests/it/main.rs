@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod environment;
+#[cfg(feature = "cli")]
+mod cli;
 mod format_doc;
 mod layering;
 mod privacy;

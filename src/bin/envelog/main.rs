@@ -1,2 +1,53 @@
-//! The command line tool.
-fn main() {}
+//! The command line tool: events in; counts, timelines and profiles out.
+//!
+//! Data goes to standard output, everything else to standard error. The exit code is 0, 1 after an error and 2 for
+//! a command line that makes no sense. Reading commands change nothing in the store's directory.
+
+mod args;
+mod counts;
+mod demo;
+mod events;
+mod failure;
+mod filters;
+mod import;
+mod input;
+mod output;
+mod people;
+mod progress;
+mod reading;
+mod rejects;
+mod stats;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use failure::{Outcome, tell};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                tell(format_args!("envelog: {text}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    match &cli.command {
+        Command::Import(arguments) => import::run(cli, arguments),
+        Command::Count(arguments) => counts::count(cli, arguments),
+        Command::Sum(arguments) => counts::sum(cli, arguments),
+        Command::Events(arguments) => events::events(cli, arguments),
+        Command::Timeline(arguments) => events::timeline(cli, arguments),
+        Command::Profile(arguments) => people::profile(cli, arguments),
+        Command::Profiles(arguments) => people::profiles(cli, arguments),
+        Command::Stats => stats::run(cli),
+        Command::Demo(arguments) => demo::run(cli, arguments),
+    }
+}

@@ -73,8 +73,8 @@ fn a_value_is_these_bytes() {
 #[test]
 fn the_worked_example_of_the_format_document_holds() {
     let tree = build(r#"{"ip":null,"n":[1,-2],"amount":253.79}"#);
-    let hex: String = tree.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "fb1606616d6f756e74d9032363026970c0016ef20301d002");
+    let bytes = b"\xfb\x16\x06amount\xd9\x03\x23\x63\x02ip\xc0\x01n\xf2\x03\x01\xd0\x02";
+    assert_eq!(tree, bytes);
 }
 
 #[test]

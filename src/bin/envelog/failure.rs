@@ -1,0 +1,64 @@
+//! How a command ends that did not do what it was asked.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// The result of a command.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The store refused.
+    Store(envelog::Error),
+    /// The command line makes no sense.
+    Usage(String),
+    /// Anything else, told in a sentence.
+    Message(String),
+    /// Whoever read standard output has gone, which is no error: `envelog events | head`.
+    ReaderGone,
+}
+
+impl Failure {
+    /// The failure of reading or writing what `name` stands for.
+    pub(crate) fn io(name: &str, error: &io::Error) -> Self {
+        Self::Message(format!("{name}: {error}"))
+    }
+
+    /// The failure of writing to standard output.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::io("standard output", error),
+        }
+    }
+
+    /// What there is to say about it.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => Some(error.to_string()),
+            Self::Usage(text) | Self::Message(text) => Some(text.clone()),
+            Self::ReaderGone => None,
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Store(_) | Self::Message(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(2),
+            Self::ReaderGone => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl From<envelog::Error> for Failure {
+    fn from(error: envelog::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Writes a line to standard error. Where nobody can read it, nothing is lost.
+pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,184 @@
+//! Which events a command is about.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::Args;
+use envelog::{Condition, EventQuery, Limits, Timeline, Value};
+
+/// Conditions on events; all that are given must hold.
+#[derive(Debug, Args)]
+pub(crate) struct Filters {
+    /// Only events of this type; may be given several times.
+    #[arg(long = "type", value_name = "TYPE", help_heading = "Filters")]
+    types: Vec<String>,
+    /// Only events whose type begins with this, such as order.
+    #[arg(long, value_name = "PREFIX", conflicts_with = "types", help_heading = "Filters")]
+    type_prefix: Option<String>,
+    /// Only events of this module.
+    #[arg(long, value_name = "MODULE", help_heading = "Filters")]
+    module: Option<String>,
+    /// Only events at or after this time: 2024-06-01 or 2024-06-01T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    since: Option<DateTime<Utc>>,
+    /// Only events before this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    until: Option<DateTime<Utc>>,
+    /// Only events whose property is so: currency=EUR, amount>=4200, amount<=99, or coupon for any value.
+    #[arg(long = "where", value_name = "CONDITION", help_heading = "Filters")]
+    conditions: Vec<PropertyFilter>,
+}
+
+/// Conditions on whom events belong to.
+#[derive(Debug, Args)]
+pub(crate) struct PersonFilters {
+    /// Only events with this userId.
+    #[arg(long, value_name = "ID", help_heading = "Filters")]
+    user: Option<String>,
+    /// Only events with this anonymousId.
+    #[arg(long, value_name = "ID", help_heading = "Filters")]
+    device: Option<String>,
+}
+
+/// Puts the filters on types into a query or a timeline.
+macro_rules! narrow_types {
+    ($filters:expr, $query:expr) => {{
+        let (filters, mut query) = ($filters, $query);
+        if !filters.types.is_empty() {
+            query = query.of_types(filters.types.iter().map(String::as_str));
+        }
+        if let Some(prefix) = &filters.type_prefix {
+            query = query.type_prefix(prefix.as_str());
+        }
+        query
+    }};
+}
+
+/// Puts the filters but those on types into a query or a timeline, which have methods of the same names.
+macro_rules! narrow {
+    ($filters:expr, $query:expr) => {{
+        let (filters, mut query) = ($filters, $query);
+        if let Some(module) = &filters.module {
+            query = query.module(module.as_str());
+        }
+        if let Some(since) = filters.since {
+            query = query.since(since);
+        }
+        if let Some(until) = filters.until {
+            query = query.until(until);
+        }
+        for PropertyFilter { path, condition } in &filters.conditions {
+            query = query.where_property(path.as_str(), condition.clone());
+        }
+        query
+    }};
+}
+
+impl Filters {
+    pub(crate) fn query<'v>(&self, query: EventQuery<'v>) -> EventQuery<'v> {
+        narrow_types!(self, narrow!(self, query))
+    }
+
+    pub(crate) fn timeline<'v>(&self, timeline: Timeline<'v>) -> Timeline<'v> {
+        narrow_types!(self, narrow!(self, timeline))
+    }
+}
+
+impl PersonFilters {
+    pub(crate) fn query<'v>(&self, mut query: EventQuery<'v>) -> EventQuery<'v> {
+        if let Some(user) = &self.user {
+            query = query.user(user.as_str());
+        }
+        if let Some(device) = &self.device {
+            query = query.device(device.as_str());
+        }
+        query
+    }
+}
+
+/// A date, which means its first instant, or a time with its offset.
+fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(date) = NaiveDate::from_str(text) {
+        return Ok(date.and_time(NaiveTime::MIN).and_utc());
+    }
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Ok(time.to_utc()),
+        Err(_) => Err("not a time; write 2024-06-01 or 2024-06-01T12:00:00Z".to_owned()),
+    }
+}
+
+/// A condition on one property.
+#[derive(Debug, Clone)]
+pub(crate) struct PropertyFilter {
+    path: String,
+    condition: Condition,
+}
+
+impl FromStr for PropertyFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, condition) = match text.find('=') {
+            None => (text, Condition::Exists),
+            Some(at) => {
+                let (before, value) = (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or(""));
+                let value = value_of(value);
+                if let Some(path) = before.strip_suffix('>') {
+                    (path, Condition::AtLeast(value))
+                } else if let Some(path) = before.strip_suffix('<') {
+                    (path, Condition::AtMost(value))
+                } else {
+                    (before, Condition::Equals(value))
+                }
+            }
+        };
+        match path.trim() {
+            "" => Err("the property is missing before the sign".to_owned()),
+            path if path.contains(['<', '>']) => Err("only =, >= and <= are known".to_owned()),
+            path => Ok(Self { path: path.to_owned(), condition }),
+        }
+    }
+}
+
+/// A number, true, false, null or a quoted text as JSON writes them; anything else is a text as it stands.
+fn value_of(text: &str) -> Value {
+    let text = text.trim();
+    match Value::from_json(text.as_bytes(), &Limits::default()) {
+        Ok(value) => value,
+        Err(_) => Value::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_their_first_instant_and_times_need_an_offset() {
+        let time = |text: &str| parse_time(text).map(|time| time.to_rfc3339());
+        assert_eq!(time("2024-06-01").unwrap(), "2024-06-01T00:00:00+00:00");
+        assert_eq!(time("2024-06-01T02:00:00+02:00").unwrap(), "2024-06-01T00:00:00+00:00");
+        for wrong in ["", "yesterday", "2024-13-01", "2024-06-01T02:00:00", "2024-06"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_read_with_json_values_or_plain_text() {
+        let read = |text: &str| text.parse::<PropertyFilter>().map(|filter| (filter.path, filter.condition));
+        let equals = |path: &str, value: Value| Ok((path.to_owned(), Condition::Equals(value)));
+        assert_eq!(read("currency=EUR"), equals("currency", Value::from("EUR")));
+        assert_eq!(read("sku=\"12\""), equals("sku", Value::from("12")));
+        assert_eq!(read("is_new = true"), equals("is_new", Value::from(true)));
+        assert_eq!(read("url=a=b"), equals("url", Value::from("a=b")));
+        assert_eq!(
+            read("cart.total>=42"),
+            Ok(("cart.total".to_owned(), Condition::AtLeast(Value::from(42))))
+        );
+        assert_eq!(read("amount <= 1e2"), Ok(("amount".to_owned(), Condition::AtMost(Value::from(100)))));
+        assert_eq!(read("coupon"), Ok(("coupon".to_owned(), Condition::Exists)));
+        for wrong in ["", "=1", ">=1", "amount>1", "amount<1", "a>b=1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

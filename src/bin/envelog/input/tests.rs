@@ -1,0 +1,77 @@
+use super::*;
+
+fn blocks_of(input: &[u8]) -> io::Result<Vec<(u64, u64, Vec<u8>)>> {
+    let mut reader = LineReader { reader: input, number: 0, failure: None };
+    let mut lines = Vec::new();
+    let mut block = Block::default();
+    loop {
+        reader.fill(&mut block)?;
+        if block.lines.is_empty() && block.blank == 0 {
+            return Ok(lines);
+        }
+        lines.extend(block.lines().iter().map(|line| (line.number, line.bytes, block.text(line).to_vec())));
+    }
+}
+
+fn line(number: u64, text: &[u8]) -> (u64, u64, Vec<u8>) {
+    (number, text.len() as u64, text.to_vec())
+}
+
+#[test]
+fn blank_lines_count_and_the_last_line_needs_no_end() {
+    let lines = blocks_of(b"\xef\xbb\xbfa\n\n \t\r\nbb\r\n\nccc").unwrap();
+    assert_eq!(lines, [line(1, b"a"), line(4, b"bb\r"), line(6, b"ccc")]);
+    assert_eq!(blocks_of(b"").unwrap(), []);
+    assert_eq!(blocks_of(b"\n\n").unwrap(), []);
+}
+
+#[test]
+fn a_line_at_the_limit_is_kept_and_one_past_it_is_dropped() {
+    for end in [&b"\n"[..], b""] {
+        let longest = vec![b'x'; LINE_BYTES_MAX];
+        let mut input = longest.clone();
+        input.extend_from_slice(end);
+        assert_eq!(blocks_of(&input).unwrap(), [line(1, &longest)]);
+        let mut input = vec![b'x'; 3 * LINE_BYTES_MAX];
+        input.extend_from_slice(b"\nnext");
+        input.extend_from_slice(end);
+        let lines = blocks_of(&input).unwrap();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[0].0, lines[0].2.len()), (1, 0));
+        assert_eq!(lines[1], line(2, b"next"));
+    }
+}
+
+#[test]
+fn many_lines_come_in_blocks_and_in_order() {
+    let text: String = (1..=20_000).map(|number| format!("line {number}\n")).collect();
+    let lines = blocks_of(text.as_bytes()).unwrap();
+    assert_eq!(lines.len(), 20_000);
+    for (index, (number, _, text)) in lines.iter().enumerate() {
+        assert_eq!(*number, index as u64 + 1);
+        assert_eq!(text, format!("line {number}").as_bytes());
+    }
+}
+
+/// Gives its text, then an error.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("gone")),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn lines_before_an_error_are_given_and_the_cut_line_is_not() {
+    let mut reader =
+        LineReader { reader: BufReader::new(Failing(b"one\ntwo\nthr")), number: 0, failure: None };
+    let mut block = Block::default();
+    reader.fill(&mut block).unwrap();
+    let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
+    assert_eq!(lines, [b"one".to_vec(), b"two".to_vec()]);
+    assert!(reader.fill(&mut block).is_err());
+}

@@ -1,0 +1,115 @@
+//! `profile` and `profiles`: what is known of people.
+
+use envelog::{Activity, PersonRef, Profile};
+
+use crate::args::{Cli, ProfileArgs, ProfilesArgs};
+use crate::events::person;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Cell, Column, Format, Output, grouped, rfc3339};
+use crate::reading;
+
+const PROFILE: &[Column] = &[
+    Column { name: "userId", title: "user" },
+    Column { name: "anonymousId", title: "device" },
+    Column { name: "traits", title: "traits" },
+    Column { name: "state", title: "state" },
+    Column { name: "firstSeen", title: "first seen" },
+    Column { name: "lastSeen", title: "last seen" },
+    Column { name: "events", title: "events" },
+];
+
+const PROFILES: &[Column] = &[
+    Column { name: "userId", title: "user" },
+    Column { name: "anonymousId", title: "device" },
+    Column { name: "traits", title: "traits" },
+    Column { name: "state", title: "state" },
+];
+
+const TRAITS: &[Column] = &[
+    Column { name: "trait", title: "trait" },
+    Column { name: "value", title: "value" },
+    Column { name: "at", title: "since (UTC)" },
+];
+
+/// Shows the profile of one person.
+pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
+    let store = reading::open(cli)?;
+    let view = reading::project(cli, &store)?.view()?;
+    let person = person(&arguments.user, arguments.device);
+    let activity = view.activity(person)?;
+    let Some(profile) = view.profile(person)? else {
+        return Err(Failure::Message(match activity {
+            None => "the project knows nobody of this id".to_owned(),
+            Some(activity) => format!(
+                "nothing has identified this id, so there is no profile; its timeline has {} events",
+                grouped(i128::from(activity.events))
+            ),
+        }));
+    };
+    write(&mut Output::new(Format::of(cli.format)), &profile, activity.as_ref())
+}
+
+/// Writes a profile with what is known of the person's events.
+pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Activity>) -> Outcome {
+    if output.format() == Format::Table {
+        return table(output, profile, activity);
+    }
+    let (first, last) = activity.map(|seen| (rfc3339(seen.first), rfc3339(seen.last))).unzip();
+    let [user, device] = ids(profile);
+    let mut list = output.list(PROFILE);
+    list.row(&[
+        user,
+        device,
+        Cell::Json(&profile.traits_json()),
+        Cell::Text(profile.state().as_str()),
+        Cell::maybe(first.as_deref()),
+        Cell::maybe(last.as_deref()),
+        Cell::Count(activity.map_or(0, |seen| seen.events)),
+    ])?;
+    list.end()
+}
+
+/// Writes a profile as a few lines and a table of its traits.
+fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) -> Outcome {
+    let mut heading = profile.state().as_str().to_owned();
+    if let Some(activity) = activity {
+        let day = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d").to_string();
+        heading = format!(
+            "{heading}, {} events from {} to {}",
+            grouped(i128::from(activity.events)),
+            day(activity.first),
+            day(activity.last)
+        );
+    }
+    output.line(heading.as_bytes())?;
+    let mut list = output.list(TRAITS);
+    for each in profile.traits() {
+        let mut value = Vec::new();
+        each.value.write_json(&mut value);
+        let at = each.at.format("%Y-%m-%d %H:%M:%S").to_string();
+        list.row(&[Cell::Text(each.name), Cell::Json(&String::from_utf8_lossy(&value)), Cell::Text(&at)])?;
+    }
+    list.end()
+}
+
+/// Lists all profiles.
+pub(crate) fn profiles(cli: &Cli, arguments: &ProfilesArgs) -> Outcome {
+    let store = reading::open(cli)?;
+    let view = reading::project(cli, &store)?.view()?;
+    let mut output = Output::new(Format::of(cli.format));
+    let mut list = output.list(PROFILES);
+    for profile in view.profiles()?.take(arguments.limit.unwrap_or(usize::MAX)) {
+        let profile = profile?;
+        let [user, device] = ids(&profile);
+        list.row(&[user, device, Cell::Json(&profile.traits_json()), Cell::Text(profile.state().as_str())])?;
+    }
+    list.end()
+}
+
+/// The cells of `userId` and `anonymousId`, of which one is there.
+fn ids(profile: &Profile) -> [Cell<'_>; 2] {
+    match profile.person() {
+        PersonRef::User(id) => [Cell::Text(id), Cell::Missing],
+        PersonRef::Anonymous(id) => [Cell::Missing, Cell::Text(id)],
+    }
+}
