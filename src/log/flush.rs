@@ -122,7 +122,12 @@ impl<F: Fold> Flush<F> {
         self.reach(end, end)?;
         self.writer.write(to.frame_offset, &to.frame)?;
         self.writer.publish(end);
-        self.fold_bytes(to.frame_offset, &to.frame, || marks.set_visible(to.rolled.last_seq), &mut Vec::new());
+        self.fold_bytes(
+            to.frame_offset,
+            &to.frame,
+            || marks.set_visible(to.rolled.last_seq),
+            &mut Vec::new(),
+        );
         let Some(writer) = to.writer else { return Ok(()) };
         self.enter(to.rolled, (&to.next, to.next_file), writer, marks.durable());
         self.populated = to.next_limit;
@@ -212,13 +217,7 @@ fn placed_frames(offset: u64, bytes: &[u8]) -> impl Iterator<Item = Placed<'_>> 
         let frame = FrameView::trusted(bytes.get(at..)?).ok().flatten()?;
         let offset = offset_u32(offset + at as u64);
         at = at.checked_add(usize::try_from(frame.stride()).ok()?)?;
-        Some(Placed {
-            seq: frame.seq(),
-            kind: frame.kind(),
-            offset,
-            keys: frame.keys(),
-            body: frame.body(),
-        })
+        Some(Placed { seq: frame.seq(), kind: frame.kind(), offset, keys: frame.keys(), body: frame.body() })
     })
 }
 

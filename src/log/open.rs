@@ -114,7 +114,8 @@ pub(crate) struct OpenedLog {
 pub(crate) fn open_writer(
     disk: &Arc<dyn Disk>,
     entropy: &dyn Entropy,
-    options: &LogOptions) -> Result<OpenedLog> {
+    options: &LogOptions,
+) -> Result<OpenedLog> {
     if !disk.exists(MANIFEST)? {
         // Before the lock file is made: a directory that is not ours stays as it is.
         create::check(&**disk, options)?;

@@ -13,8 +13,8 @@ use super::seal::{SealGate, SealJob, SealQueue, Sealer};
 use super::state::ReadState;
 use super::writer::Writer;
 use super::{Inner, Store};
-use crate::envelope::address::{AddressHasher, KeyId};
 use crate::envelope::Acceptor;
+use crate::envelope::address::{AddressHasher, KeyId};
 use crate::error::{Error, Result};
 use crate::format::manifest::SealedSegment;
 use crate::format::names::SECRET;
@@ -44,12 +44,11 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let Some(active) = active else { return Err(Error::ReadOnly) };
     let report = opened.report.clone();
     let queue = Arc::new(SealQueue::default());
-    let segment_bytes_max = opened.active.as_ref().map_or(options.segment_bytes_max, MapWriter::capacity);
     let fold = StoreFold {
         active,
         state: Arc::clone(&state),
         queue: Arc::clone(&queue),
-        segment_bytes_max: segment_bytes_max.max(options.segment_bytes_max),
+        segment_bytes_max: options.segment_bytes_max,
     };
     let parts = Parts {
         fold,
@@ -59,6 +58,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         entropy: Arc::clone(&options.entropy),
         marks: Arc::clone(&state.marks),
         level: options.durability,
+        segment_bytes_max: options.segment_bytes_max,
     };
     let epoch = manifest.current().epoch();
     let log = Arc::new(Log::start(opened, Arc::clone(&manifest), parts)?);
@@ -219,7 +219,11 @@ impl Folded {
 }
 
 /// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
-fn fold_tail(tail: &TailSegment, writer: &mut ActiveWriter, profiles: &mut ProfileMap) -> Result<Option<u64>> {
+fn fold_tail(
+    tail: &TailSegment,
+    writer: &mut ActiveWriter,
+    profiles: &mut ProfileMap,
+) -> Result<Option<u64>> {
     let mut last = None;
     for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
         let (_, offset, frame) = item?;

@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_sim;
+mod environment;
 mod format_doc;
 mod layering;
+mod privacy;
+mod reading;
+mod real_input;
+mod support;
 mod tidy;

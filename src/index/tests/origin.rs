@@ -1,5 +1,5 @@
 use super::*;
-use crate::Error;
+use crate::error::Error;
 use crate::format::manifest::DerivedFile;
 use crate::index::layout::RULES;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::Limits;
 use crate::envelope::tree::TreeBuilder;
 use crate::envelope::{Object, codec};
 use crate::format::frame::{self, FrameFlags, FrameHeader, FrameKind};
@@ -10,6 +9,7 @@ use crate::format::keys::EventKeys;
 use crate::format::manifest::{EpochStart, GapRange, SealedSegment};
 use crate::format::segment::{HEADER_LEN_SMALL, SegmentHeader};
 use crate::index::{ActiveWriter, Origin, SealedIndex, seal};
+use crate::limits::Limits;
 use crate::log::segment::Segment;
 use crate::profile::ProfileMap;
 use crate::storage::sim::{SimDisk, SimOptions};
@@ -85,7 +85,8 @@ impl Lab {
             writer.set_limit(self.segment_bytes).unwrap();
             let segment = Arc::new(Segment::checked(Arc::new(self.disk.clone()), file, header, map));
             let index = ActiveWriter::new(HASH_KEY, self.segment_bytes);
-            self.handles.push(Arc::new(SegmentHandle::active(Arc::clone(&segment), Arc::clone(index.index()))));
+            self.handles
+                .push(Arc::new(SegmentHandle::active(Arc::clone(&segment), Arc::clone(index.index()))));
             let crcs = crc32fast::Hasher::new();
             self.active = Some(Active { segment, header, map: writer, index, crcs, end: start });
         }
