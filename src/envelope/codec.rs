@@ -8,7 +8,9 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use bincode::{BorrowDecode, Encode, config};
 
-use super::tree::{self, ValueRef};
+#[cfg(test)]
+use super::tree;
+use super::tree::ValueRef;
 use crate::error::{Error, Result};
 
 /// Most bytes that a decoder believes in; no record outgrows a segment.

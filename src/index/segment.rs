@@ -9,14 +9,11 @@ use std::sync::Arc;
 use super::active::ActiveIndex;
 use super::postings::{Postings, TypePostings};
 use super::sealed::{Names, SealedIndex};
-use super::{
-    BLOCK, IdHash, IdKind, IdNo, ModuleNo, NONE, NameSummary, ProjectNo, ProjectSummary, TimeRange, TypeNo,
-};
+use super::{BLOCK, ModuleNo, NameSummary, ProjectNo, ProjectSummary, TimeRange, TypeNo};
 use crate::error::Result;
 use crate::types::{Nanos, Ordinal};
 
-pub(crate) use self::columns::ColumnReader;
-pub(crate) use self::ids::{IdPostings, Ids};
+pub(crate) use self::ids::IdPostings;
 
 /// The index of a segment below a bound.
 ///

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::manifest_file;
-use super::open::{LogOptions, TailSegment, filled_len};
+use super::open::{LogOptions, filled_len};
 use super::report::RecoveryReport;
 use super::scan::Tail;
 use super::scan::files::Unsealed;

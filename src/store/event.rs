@@ -13,7 +13,7 @@ use crate::envelope::{ValueRef, codec, time};
 use crate::error::Result;
 use crate::format::frame::{FrameKind, FrameView};
 use crate::format::keys::EventKeys;
-use crate::format::manifest::EpochStart;
+use crate::format::manifest::{EpochStart, epoch_of};
 use crate::profile::PersonRef;
 use crate::types::{Nanos, Ordinal, Position, Seq};
 

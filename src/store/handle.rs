@@ -9,7 +9,7 @@ use crate::format::manifest::{EpochStart, GapRange};
 use crate::index::{ActiveIndex, SealedIndex, SegmentIndex, TimeRange};
 use crate::log::segment::Segment;
 use crate::profile::ProfileMap;
-use crate::types::{Epoch, Nanos, Ordinal, Seq};
+use crate::types::{Nanos, Ordinal, Seq};
 
 /// A segment and its index.
 #[derive(Debug)]

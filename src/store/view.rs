@@ -11,6 +11,7 @@ use super::handle::{Pinned, SegmentView, Snapshot};
 use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
+use crate::format::manifest::epoch_of;
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
 use crate::profile::{PersonRef, Profile, Profiles, TraitName};
 use crate::types::{Ordinal, Position, Seq};

@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::index::active::{ActiveIndex, Chain};
 use crate::index::sealed::{SealedIds, SealedIndex};
 use crate::index::{IdHash, IdKind, IdNo, IdPosting, IdSummary, ProjectNo};
-use crate::types::Nanos;
 
 impl SegmentIndex {
     /// The number of a user or device, if it has events.

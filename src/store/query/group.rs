@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::EventQuery;
 use super::measure::{Count, Measure, SumOf, Users};
 use super::period::{Period, Stretch};
-use super::plan::Plan;
+use super::plan::{Plan, WholeTypes};
 use super::sum::Sum;
 use crate::envelope::time;
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! How a query goes about one segment: what the index can rule out, and where the candidates come from.
 
 use super::candidates::{Candidates, Scan, TypeSet};
-use super::filter::{ALL_TIMES, Filter, contains, includes, overlap};
+use super::filter::{ALL_TIMES, Asked, Filter, contains, includes, overlap};
 use crate::error::Result;
 use crate::index::{IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash};
 use crate::store::event::EventRef;

@@ -1,8 +1,7 @@
 //! Values one by one: limits on their lengths, and tokens in the place of addresses.
 
 use super::{TREE_BYTES_MAX, TreeWriter, layout};
-use crate::envelope::number::{Number, Parts, Scanned, scan};
-use crate::envelope::tree::view::{Kind, ValueRef};
+use crate::envelope::number::{Number, Parts, Scanned};
 use crate::error::Result;
 
 impl TreeWriter<'_> {

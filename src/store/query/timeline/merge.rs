@@ -11,7 +11,7 @@ use crate::store::event::EventRef;
 use crate::store::handle::{Pinned, SegmentView};
 use crate::store::query::candidates::TypeSet;
 use crate::store::query::events::Steps;
-use crate::store::query::filter::Filter;
+use crate::store::query::filter::{Asked, Filter};
 use crate::store::query::source::Located;
 use crate::store::query::token::PageToken;
 use crate::types::{Nanos, Ordinal, Seq};
