@@ -150,7 +150,7 @@ pub(crate) fn small_shop() -> String {
     add("identify", "2024-02-04T00:00:00Z", "u_1", r#""context":{"traits":{"plan":"pro"}}"#);
     text.push_str(&format!(
         "{{\"orgId\":\"{ORG}\",\"projectId\":\"{SHOP}\",\"module\":\"links\",\"eventType\":\"link.clicked\",\
-         \"timestamp\":\"2024-02-05T00:00:00.5Z\",\"anonymousId\":\"d_2\"}}\n"
+         \"timestamp\":\"2024-02-05T00:00:00.500Z\",\"anonymousId\":\"d_2\"}}\n"
     ));
     text
 }
@@ -215,5 +215,5 @@ fn the_store_may_come_from_the_environment() {
     let by_environment =
         |directory: &OsStr| Answer::of(tool().env("ENVELOG_STORE", directory).arg("count").output().unwrap());
     assert_eq!(by_environment(place.store().as_os_str()).success().line()["count"], 8);
-    by_environment(OsStr::new("")).fails(2, "no store was named");
+    by_environment(OsStr::new("")).fails(2, "--store <DIR>");
 }
