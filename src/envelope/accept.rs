@@ -11,7 +11,6 @@ mod texts;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use accepted::Accepted;
@@ -171,16 +170,15 @@ impl Acceptor {
                 Field::Text(which) => {
                     self.take_text(which, field.string(&mut reader, &mut scratch.key)?, out)?;
                 }
-                Field::Properties | Field::Context => match project_id {
-                    Some(project_id) => {
-                        self.take_tree(field, &mut reader, project_id, scratch, &mut roots)?
-                    }
-                    None => {
+                Field::Properties | Field::Context => {
+                    if let Some(project_id) = project_id {
+                        self.take_tree(field, &mut reader, project_id, scratch, &mut roots)?;
+                    } else {
                         let [first, second] = &mut waiting;
                         let place = if first.is_none() { first } else { second };
                         *place = Some((field, reader.skip_value()?));
                     }
-                },
+                }
             }
         }
         reader.end()?;

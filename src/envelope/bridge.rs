@@ -8,7 +8,6 @@ mod fault;
 mod ser;
 mod value;
 
-pub(crate) use de::from_source;
 pub(crate) use ser::serialize_into;
 
 #[cfg(test)]

@@ -195,7 +195,7 @@ impl Envelope {
     /// Writes the envelope in its JSON form, compact, absent fields left out. Addresses come out as they are.
     pub fn to_json(&self) -> String {
         let mut out = format!("{{\"orgId\":\"{}\",\"projectId\":\"{}\"", self.org_id, self.project_id);
-        let mut text = |out: &mut String, key: &str, value: &str| {
+        let text = |out: &mut String, key: &str, value: &str| {
             let mut quoted = Vec::with_capacity(value.len() + 2);
             json::write::write_string(&mut quoted, value);
             // A formatted write to a string cannot fail.

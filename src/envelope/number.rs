@@ -4,8 +4,10 @@
 //! power of ten, else its digits times a power of ten. Neither form ends in a zero, so that equal numbers are equal
 //! field by field. Nothing is ever expanded: 1e300 takes as many bytes as 1.5.
 
+mod float;
 mod parse;
 mod parts;
+mod text;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -154,15 +156,14 @@ impl FromStr for Number {
 impl From<f64> for Number {
     /// A float that is not finite is kept as such and refused when an envelope with it is accepted.
     fn from(value: f64) -> Self {
-        parts::from_float(value, value).map_or(Self(Repr::NotFinite), |parts| Self::from_parts(&parts))
+        float::of_f64(value).map_or(Self(Repr::NotFinite), |parts| Self::from_parts(&parts))
     }
 }
 
 impl From<f32> for Number {
     /// The shortest decimal that reads back as the same `f32`: `0.1_f32` is the number 0.1.
     fn from(value: f32) -> Self {
-        parts::from_float(value, f64::from(value))
-            .map_or(Self(Repr::NotFinite), |parts| Self::from_parts(&parts))
+        float::of_f32(value).map_or(Self(Repr::NotFinite), |parts| Self::from_parts(&parts))
     }
 }
 

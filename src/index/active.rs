@@ -147,11 +147,13 @@ impl ActiveWriter {
         device: Option<IdHash>,
     ) {
         let ordinal = self.next;
-        let Some(pair) = self.pair(keys, ordinal) else { return };
-        let Some(Pair { project, type_no, list, .. }) = self.pairs.get(pair as usize) else { return };
+        let Some(no) = self.pair(keys, ordinal) else { return self.push_other(offset) };
+        let Some(Pair { project, type_no, list, .. }) = self.pairs.get(no as usize) else {
+            return self.push_other(offset);
+        };
         let time = keys.timestamp.get();
         let index = &*self.index;
-        index.rows.set(ordinal as usize, [time.cast_unsigned(), join(offset, pair + 1)]);
+        index.rows.set(ordinal as usize, [time.cast_unsigned(), join(offset, no + 1)]);
         if let Some(writer) = self.types.get_mut(type_no.index()) {
             writer.push(list, ordinal, time);
         }

@@ -53,7 +53,6 @@ pub(super) fn pack(out: &mut Vec<u8>, width: u8, numbers: impl IntoIterator<Item
 #[inline]
 pub(super) const fn place(width: u8, at: usize) -> (usize, u32) {
     let bit = at as u64 * width as u64;
-    #[expect(clippy::cast_possible_truncation, reason = "the crate is for 64-bit machines only")]
     let byte = (bit / 8) as usize;
     (byte, (bit % 8) as u32)
 }

@@ -13,10 +13,12 @@ const CHUNK_ROWS: usize = 4096;
 const FIRST_CHUNK: usize = 16;
 const LIST_CHUNKS: usize = 24;
 
+type Chunk<const N: usize> = Box<[[AtomicU64; N]]>;
+
 /// Rows of `N` words under fixed numbers, in chunks of one size.
 #[derive(Debug)]
 pub(super) struct Rows<const N: usize> {
-    chunks: Box<[OnceLock<Box<[[AtomicU64; N]]>>]>,
+    chunks: Box<[OnceLock<Chunk<N>>]>,
 }
 
 impl<const N: usize> Rows<N> {

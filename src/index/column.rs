@@ -46,6 +46,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The entry of no block.
+    pub(super) const NOTHING: Self = Self { base: 0, slope: 0, data: 0, exceptions: 0, width: 64, unit: 0 };
+
+    /// The number at a place, from the block's data with slack; `None` where it stands for an exception.
+    #[inline]
+    pub(super) fn get(&self, data: &[u8], at: usize) -> Option<i64> {
+        let (byte, shift) = self.place(at);
+        let word = u64::from_le_bytes(*data.get(byte..)?.first_chunk()?);
+        self.code(word, shift).map(|code| self.number(at, code))
+    }
+
     #[inline]
     pub(super) fn parse(bytes: &[u8; ENTRY_LEN]) -> Option<Self> {
         let mut reader = ByteReader::new(bytes);
@@ -281,13 +292,11 @@ mod tests {
             for (at, number) in block.iter().enumerate() {
                 let (byte, shift) = entry.place(at);
                 let word = u64::from_le_bytes(*data[byte..].first_chunk().unwrap());
-                let read = match entry.code(word, shift) {
-                    Some(code) => entry.number(at, code),
-                    None => {
-                        let (start, len) = entry.exceptions(block.len());
-                        exception(&data[start..start + len], at).unwrap()
-                    }
-                };
+                let read = entry.get(data, at).unwrap_or_else(|| {
+                    let (start, len) = entry.exceptions(block.len());
+                    exception(&data[start..start + len], at).unwrap()
+                });
+                assert_eq!(entry.code(word, shift).map_or(read, |code| entry.number(at, code)), read);
                 assert_eq!(read, *number, "block {no} at {at}");
             }
         }
@@ -311,7 +320,9 @@ mod tests {
                     shape,
                 );
                 check(
-                    &(0..len).map(|at| if at == 3 { i64::MIN } else { at as i64 }).collect::<Vec<_>>(),
+                    &(0..len)
+                        .map(|at| if at == 3 { i64::MIN } else { i64::try_from(at).unwrap() })
+                        .collect::<Vec<_>>(),
                     shape,
                 );
             }

@@ -31,7 +31,7 @@ pub(crate) use layout::{Origin, RULES};
 pub(crate) use postings::Postings;
 pub(crate) use seal::{IndexFile, build, seal};
 pub(crate) use sealed::SealedIndex;
-pub(crate) use segment::{IdPostings, Ids, SegmentIndex};
+pub(crate) use segment::{ColumnReader, IdPostings, Ids, SegmentIndex};
 
 /// Ordinals in a block: the unit of zone maps and of columns that are read in bulk.
 pub(crate) const BLOCK: usize = 1024;
@@ -143,7 +143,6 @@ pub(crate) struct IdPosting {
 
 /// The upper half of a word.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the upper half has 32 bits")]
 const fn high(word: u64) -> u32 {
     (word >> 32) as u32
 }

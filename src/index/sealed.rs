@@ -97,6 +97,13 @@ impl SealedIndex {
         Ok(Self { content: Content::new(name, bytes, start, header.content_len), header })
     }
 
+    /// The same bytes again, with nothing checked yet.
+    #[cfg(test)]
+    pub(super) fn reopened(&self) -> Result<Self> {
+        let content = self.content.reopened()?;
+        Ok(Self { content, header: self.header.clone() })
+    }
+
     /// Frames of the segment.
     pub(crate) fn frames(&self) -> u32 {
         self.header.origin.frames

@@ -9,26 +9,30 @@ use super::manifest_file;
 use super::recovery::copy::{Fresh, Written};
 use super::recovery::{Recovery, move_aside};
 use super::report::{OnCorruption, RecoveryReport};
-use super::scan::files::{TailFile, Unsealed};
-use super::scan::{self, Piece, Tail, TailInput, seq_after};
+use super::scan::files::TailFile;
+use super::scan::{self, Piece};
 use super::segment::Segment;
 use crate::error::{Error, Result};
-use crate::format::frame::{self, FrameView};
-use crate::format::manifest::{GapRange, Manifest, State};
-use crate::format::names::{FileName, MANIFEST};
+use crate::format::frame;
+use crate::format::manifest::Manifest;
+use crate::format::names::MANIFEST;
 use crate::format::segment::{Roll, SegmentHeader};
 use crate::limits::FILL_WINDOW_BYTES_MIN;
 use crate::storage::{Access, Clock, Disk, Entropy, File, Lock, LockMode, MapWriter};
 use crate::types::{Nanos, SegmentId, Seq};
 
 mod create;
+mod found;
 mod inventory;
 
-use inventory::Inventory;
+use found::{Found, Lost};
 
-/// Room behind the last frame that a segment's file always has: for a roll frame and a close frame.
-pub(crate) const END_ROOM_BYTES: u64 =
-    frame::stride((frame::HEADER_LEN + Roll::LEN) as u32) + frame::stride(frame::HEADER_LEN as u32);
+/// Bytes of a roll frame, which has no keys.
+const ROLL_BYTES: usize = frame::HEADER_LEN + Roll::LEN;
+/// Room behind the last frame that a segment's file always has, in bytes: for a roll frame and a close frame.
+pub(crate) const END_ROOM_BYTES: u64 = (ROLL_BYTES + frame::HEADER_LEN) as u64;
+
+const _: () = assert!(ROLL_BYTES.is_multiple_of(frame::ALIGN));
 
 /// Clock and randomness of a store.
 #[derive(Debug, Clone)]
@@ -121,25 +125,24 @@ pub(crate) struct OpenedLog {
 ///
 /// [`Error::Locked`], [`Error::NotFound`], [`Error::Corrupt`], [`Error::MissingSegment`],
 /// [`Error::UnsupportedFormat`] and those of the medium. The log is then as it was.
-pub(crate) fn open_writer(disk: Arc<dyn Disk>, env: &Env, options: &LogOptions) -> Result<OpenedLog> {
+pub(crate) fn open_writer(disk: &Arc<dyn Disk>, env: &Env, options: &LogOptions) -> Result<OpenedLog> {
     if !disk.exists(MANIFEST)? {
         // Before the lock file is made: a directory that is not ours stays as it is.
-        create::check(&*disk, options)?;
+        create::check(&**disk, options)?;
     }
     let lock = disk.lock(LockMode::Exclusive)?.ok_or(Error::Locked)?;
     let mut report = RecoveryReport::default();
-    let mut manifest = match manifest_file::read(&*disk)? {
-        Some(manifest) => manifest,
-        None => {
-            report.created = true;
-            create::create(&*disk, &*env.entropy, options)?
-        }
-    };
-    let found = Found::read(&disk, &mut manifest, options)?;
-    if found.tail.closed_here || report.created {
-        resume(&disk, lock, manifest, found, options, report)
+    let mut manifest = if let Some(manifest) = manifest_file::read(&**disk)? {
+        manifest
     } else {
-        recover(&disk, lock, manifest, found, options, report, &*env.entropy)
+        report.created = true;
+        create::create(&**disk, &*env.entropy, options)?
+    };
+    let found = Found::read(disk, &mut manifest, options)?;
+    if found.tail.closed_here || report.created {
+        resume(disk, lock, manifest, found, options, report)
+    } else {
+        recover(disk, lock, manifest, found, options, report, &*env.entropy)
     }
 }
 
@@ -148,132 +151,24 @@ pub(crate) fn open_writer(disk: Arc<dyn Disk>, env: &Env, options: &LogOptions) 
 /// # Errors
 ///
 /// Those of [`open_writer`].
-pub(crate) fn open_reader(disk: Arc<dyn Disk>, options: &LogOptions) -> Result<OpenedLog> {
+pub(crate) fn open_reader(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<OpenedLog> {
     let lock = disk.lock(LockMode::Shared)?.ok_or(Error::Locked)?;
     let mut manifest =
-        manifest_file::read(&*disk)?.ok_or_else(|| create::not_found(&*disk, "it has no MANIFEST"))?;
-    let found = Found::read(&disk, &mut manifest, options)?;
+        manifest_file::read(&**disk)?.ok_or_else(|| create::not_found(&**disk, "it has no MANIFEST"))?;
+    let found = Found::read(disk, &mut manifest, options)?;
     manifest.gaps.extend(&found.tail.gaps);
     let mut tail = Vec::new();
     for piece in &found.tail.pieces {
         if let Some(source) = piece.source.and_then(|source| found.unsealed.files.get(source)) {
             let file = Arc::clone(&source.file);
             tail.push(
-                TailSegment::map(&disk, file, header_of(source, piece), &written_of(source, piece), 0)?.0,
+                TailSegment::map(disk, file, header_of(source, piece), &written_of(source, piece), 0)?.0,
             );
         }
     }
     let mut report = RecoveryReport { clean: found.tail.closed_here, ..RecoveryReport::default() };
     found.tell(&mut report);
-    Ok(found.into_opened(disk, lock, manifest, tail, None, report))
-}
-
-/// A sealed segment that was given up.
-struct Lost {
-    /// The name of its file, where there is one.
-    name: Option<String>,
-    gap: GapRange,
-}
-
-/// What is on the disk.
-struct Found {
-    inventory: Inventory,
-    sealed: Vec<Arc<Segment>>,
-    lost: Vec<Lost>,
-    unsealed: Unsealed,
-    tail: Tail,
-}
-
-impl Found {
-    /// Reads the directory, the headers of all segments, and the frames of the tail. Nothing is written.
-    ///
-    /// Sealed segments that are given up are taken out of `manifest`, which only the memory knows yet.
-    fn read(disk: &Arc<dyn Disk>, manifest: &mut Manifest, options: &LogOptions) -> Result<Self> {
-        let last = manifest.segments.last().copied();
-        let (sealed, lost) = open_sealed(disk, manifest, options.on_corruption)?;
-        let inventory = Inventory::take(&**disk, manifest, &lost)?;
-        let unsealed = Unsealed::read(&**disk, &inventory.unsealed, manifest)?;
-        let closed = match manifest.state {
-            State::Closed(seq) => Some(seq),
-            State::Open => None,
-        };
-        let tail = scan::scan(&TailInput {
-            files: &unsealed.files,
-            strays: &unsealed.strays,
-            start: seq_after(last.map_or(Seq::ZERO, |last| last.last_seq()), &manifest.gaps),
-            first_id: last.map_or(SegmentId::FIRST, |last| last.id.next()),
-            closed,
-            gaps: &manifest.gaps,
-            on_corruption: options.on_corruption,
-        })?;
-        Ok(Self { inventory, sealed, lost, unsealed, tail })
-    }
-
-    fn tell(&self, report: &mut RecoveryReport) {
-        report.frames_kept = self.tail.frames();
-        report.frames_dropped = self.tail.frames_dropped;
-        report.bytes_scanned = self.tail.bytes_scanned;
-        let gaps = self.lost.iter().map(|lost| &lost.gap).chain(&self.tail.gaps);
-        report.gaps = gaps.map(|gap| gap.from..=gap.to).collect();
-    }
-
-    fn into_opened(
-        self,
-        disk: Arc<dyn Disk>,
-        lock: Lock,
-        manifest: Manifest,
-        tail: Vec<TailSegment>,
-        active: Option<MapWriter>,
-        report: RecoveryReport,
-    ) -> OpenedLog {
-        let seen = self.unsealed.id_max.map_or(SegmentId::FIRST, SegmentId::next);
-        let received_at = self.tail.last_received_at;
-        OpenedLog {
-            next_seq: self.tail.next_seq(),
-            next_segment: manifest.next_segment.max(seen),
-            last_received_at: received_at
-                .or_else(|| last_received_at(self.sealed.last()?, &manifest))
-                .unwrap_or(Nanos::new(i64::MIN)),
-            clean: report.clean,
-            disk,
-            lock,
-            manifest,
-            sealed: self.sealed,
-            tail,
-            active,
-            report,
-        }
-    }
-}
-
-/// Opens the segments that the manifest lists as sealed, and takes those out of it that are given up.
-fn open_sealed(
-    disk: &Arc<dyn Disk>,
-    manifest: &mut Manifest,
-    on_corruption: OnCorruption,
-) -> Result<(Vec<Arc<Segment>>, Vec<Lost>)> {
-    let mut sealed = Vec::with_capacity(manifest.segments.len());
-    let mut lost: Vec<Lost> = Vec::new();
-    for listed in &manifest.segments {
-        match Segment::sealed(disk, manifest.store_id, listed) {
-            Ok(segment) => sealed.push(Arc::new(segment)),
-            Err(error @ (Error::MissingSegment { .. } | Error::Corrupt { .. }))
-                if on_corruption == OnCorruption::Quarantine =>
-            {
-                let is_there = matches!(error, Error::Corrupt { .. });
-                let name = is_there.then(|| FileName::Segment(listed.id).to_string());
-                lost.push(Lost { name, gap: GapRange { from: listed.base_seq, to: listed.last_seq() } });
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if !lost.is_empty() {
-        let is_lost = |seq: Seq| lost.iter().any(|lost| lost.gap.from == seq);
-        manifest.segments.retain(|listed| !is_lost(listed.base_seq));
-        manifest.gaps.extend(lost.iter().map(|lost| lost.gap));
-        manifest.gaps.sort_unstable_by_key(|gap| gap.from);
-    }
-    Ok((sealed, lost))
+    Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, None, report))
 }
 
 /// Goes on in the active segment of a store that was closed, or was just made.
@@ -307,7 +202,9 @@ fn resume(
         let (segment, writer) =
             TailSegment::map(disk, file, header_of(source, piece), &written, capacity_min)?;
         tail.push(segment);
-        active = is_active.then_some(writer);
+        if is_active {
+            active = Some(filled(writer, written.file_len)?);
+        }
     }
     Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
 }
@@ -334,7 +231,9 @@ fn recover(
         let capacity_min = if is_active { options.segment_bytes_max } else { 0 };
         let (segment, writer) = TailSegment::map(disk, file, header, &written, capacity_min)?;
         tail.push(segment);
-        active = is_active.then_some(writer);
+        if is_active {
+            active = Some(filled(writer, written.file_len)?);
+        }
     }
     Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, active, report))
 }
@@ -382,6 +281,12 @@ pub(crate) fn filled_len(end: u64, segment_bytes_max: u64) -> u64 {
     (end + FILL_WINDOW_BYTES_MIN).min(segment_bytes_max).max(end + END_ROOM_BYTES)
 }
 
+/// The writer of a file that is zeros from its committed end to its length.
+fn filled(mut writer: MapWriter, file_len: u64) -> Result<MapWriter> {
+    writer.set_limit(file_len)?;
+    Ok(writer)
+}
+
 /// The header of the segment that a piece is read as: behind a gap it begins with a later seq than its file.
 fn header_of(source: &TailFile, piece: &Piece) -> SegmentHeader {
     SegmentHeader { base_seq: piece.base_seq, ..source.header }
@@ -399,15 +304,5 @@ fn written_of(source: &TailFile, piece: &Piece) -> Written {
     }
 }
 
-/// When the last frame of a sealed segment, its roll frame, was received; `None` where it cannot be read.
-fn last_received_at(segment: &Segment, manifest: &Manifest) -> Option<Nanos> {
-    let listed = manifest.segments.last()?;
-    let roll_bytes = frame::stride(u32::try_from(frame::HEADER_LEN + Roll::LEN).ok()?);
-    let mut bytes = vec![0; usize::try_from(roll_bytes).ok()?];
-    segment.file().ok()?.read_at(listed.end.checked_sub(roll_bytes)?, &mut bytes).ok()?;
-    let view = FrameView::parse(&bytes, segment.seed()).ok()??;
-    Some(view.received_at())
-}
-
 #[cfg(test)]
-mod tests;
+pub(in crate::log) mod tests;

@@ -8,112 +8,21 @@ use std::borrow::Cow;
 use super::report::OnCorruption;
 use super::segment::{corrupt, fault_error};
 use crate::error::{Error, Result};
-use crate::format::frame::{FrameFlags, FrameKind, FrameView};
+use crate::format::frame::{ALIGN, FrameFlags, FrameKind, FrameView};
 use crate::format::manifest::GapRange;
 use crate::format::segment::Roll;
-use crate::types::{Nanos, SegmentId, Seq};
+use crate::types::{SegmentId, Seq};
 
 pub(crate) mod files;
 mod survey;
+mod tail;
 pub(crate) mod window;
 
-use files::{StrayFile, TailFile};
+use files::StrayFile;
 use survey::Survey;
 pub(crate) use survey::has_frames;
+pub(crate) use tail::{Dropped, Piece, Tail, TailInput, extend_crc_of_crcs};
 use window::Window;
-
-/// What is known before the tail is read.
-#[derive(Debug)]
-pub(crate) struct TailInput<'a> {
-    /// The unsealed segments of the current epoch, by rising id.
-    pub(crate) files: &'a [TailFile],
-    /// The unsealed segments whose header cannot be read.
-    pub(crate) strays: &'a [StrayFile],
-    /// The seq that the first unsealed segment begins with.
-    pub(crate) start: Seq,
-    /// The lowest id that the first unsealed segment can have.
-    pub(crate) first_id: SegmentId,
-    /// The seq of the close frame, where the manifest says that the store was closed.
-    pub(crate) closed: Option<Seq>,
-    /// The gaps that the manifest lists.
-    pub(crate) gaps: &'a [GapRange],
-    pub(crate) on_corruption: OnCorruption,
-}
-
-/// Whole batches that stand one behind the other in one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Piece {
-    /// Index of the file, or `None` for a piece without frames that has none.
-    pub(crate) source: Option<usize>,
-    pub(crate) from: u64,
-    pub(crate) end: u64,
-    pub(crate) base_seq: Seq,
-    pub(crate) frames: u32,
-    /// CRC-32 over the checksums of its frames in order, little-endian.
-    pub(crate) crc_of_crcs: u32,
-    /// Its last frame is a roll frame.
-    pub(crate) rolled: bool,
-    /// A gap begins behind it.
-    pub(crate) cut: bool,
-}
-
-impl Piece {
-    fn empty(source: Option<usize>, from: u64, base_seq: Seq) -> Self {
-        Self { source, from, end: from, base_seq, frames: 0, crc_of_crcs: 0, rolled: false, cut: false }
-    }
-
-    /// The seq behind its last frame.
-    pub(crate) fn next_seq(&self) -> Seq {
-        self.base_seq.plus(u64::from(self.frames))
-    }
-}
-
-/// Bytes of a file behind the end of the log that hold at least one whole frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dropped {
-    pub(crate) source: usize,
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-}
-
-/// What the unsealed segments hold.
-#[derive(Debug, Default)]
-pub(crate) struct Tail {
-    /// What is kept, in order; never empty, and only the last piece neither rolled nor cut.
-    pub(crate) pieces: Vec<Piece>,
-    /// The manifest says that the store was closed, and the log ends there.
-    pub(crate) closed_here: bool,
-    pub(crate) last_received_at: Option<Nanos>,
-    /// Gaps that were found; only where corruption is quarantined.
-    pub(crate) gaps: Vec<GapRange>,
-    /// Indexes of files with damage, rising.
-    pub(crate) damaged: Vec<usize>,
-    pub(crate) dropped: Vec<Dropped>,
-    pub(crate) frames_dropped: u64,
-    pub(crate) bytes_scanned: u64,
-}
-
-impl Tail {
-    /// The seq of the next frame to be written.
-    pub(crate) fn next_seq(&self) -> Seq {
-        self.pieces.last().map_or(Seq::ZERO, Piece::next_seq)
-    }
-
-    /// How many frames are kept.
-    pub(crate) fn frames(&self) -> u64 {
-        self.pieces.iter().map(|piece| u64::from(piece.frames)).sum()
-    }
-}
-
-/// The seq behind `last`, gaps skipped.
-pub(crate) fn seq_after(last: Seq, gaps: &[GapRange]) -> Seq {
-    gaps.iter().fold(
-        last.next(),
-        |next, gap| {
-            if gap.from <= next && next <= gap.to { gap.to.next() } else { next }
-        },
-    )
-}
 
 /// Where frames are read from.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +70,7 @@ enum Read {
 /// quarantined; [`Error::UnsupportedFormat`] where a whole frame is of a later version; those of the medium.
 pub(crate) fn scan(input: &TailInput<'_>) -> Result<Tail> {
     let mut scanner = Scanner { input, tail: Tail::default(), current: None, batch_frames: 0, survey: None };
-    let mut next = scanner.find(input.start, None);
+    let mut next = scanner.find(input.first_seq(), None);
     loop {
         let stop = match next {
             Ok(start) => match scanner.read(start)? {
@@ -377,9 +286,10 @@ impl Scanner<'_> {
         let piece = self.current.take().unwrap_or_else(|| Piece::empty(None, 0, stop.seq));
         if !self.tail.closed_here {
             let is_same = self.tail.gaps.is_empty();
-            let survey = match self.survey.take().filter(|_| is_same) {
-                Some(survey) => survey,
-                None => Survey::take(self.input.files, stop.onward, stop.seq)?,
+            let survey = if let Some(survey) = self.survey.take().filter(|_| is_same) {
+                survey
+            } else {
+                Survey::take(self.input.files, stop.onward, stop.seq)?
             };
             self.tail.frames_dropped = survey.frames + u64::from(self.batch_frames);
             for (source, file) in self.input.files.iter().enumerate() {
@@ -403,23 +313,20 @@ impl Scanner<'_> {
         let known = self.survey(stop)?.durable.max(input.closed).max(self.slots_durable());
         let in_batch = self.batch_frames > 0;
         let mut onward = stop.onward;
-        let (lost_from, follows_gap) = match self.current.take() {
-            Some(mut piece) => {
-                let lost_from = piece.next_seq();
-                if piece.frames == 0 && !in_batch && piece.from == onward.1 {
-                    onward.1 += crate::format::frame::ALIGN as u64; // So that each round comes further.
-                }
-                let follows_gap = piece.frames == 0 && self.tail.pieces.last().is_some_and(|last| last.cut);
-                piece.cut = true;
-                if !follows_gap {
-                    self.tail.pieces.push(piece);
-                }
-                (lost_from, follows_gap)
+        let (lost_from, follows_gap) = if let Some(mut piece) = self.current.take() {
+            let lost_from = piece.next_seq();
+            if piece.frames == 0 && !in_batch && piece.from == onward.1 {
+                onward.1 += ALIGN as u64; // So that each round comes further.
             }
-            None => {
-                self.tail.pieces.push(Piece { cut: true, ..Piece::empty(None, 0, stop.seq) });
-                (stop.seq, false)
+            let follows_gap = piece.frames == 0 && self.tail.pieces.last().is_some_and(|last| last.cut);
+            piece.cut = true;
+            if !follows_gap {
+                self.tail.pieces.push(piece);
             }
+            (lost_from, follows_gap)
+        } else {
+            self.tail.pieces.push(Piece { cut: true, ..Piece::empty(None, 0, stop.seq) });
+            (stop.seq, false)
         };
         self.batch_frames = 0;
         self.tail.closed_here = false;
@@ -458,13 +365,6 @@ impl Batch {
         self.frames = self.frames.saturating_add(1);
         self.crc_of_crcs = extend_crc_of_crcs(self.crc_of_crcs, view.crc());
     }
-}
-
-/// The CRC of CRCs, one frame further.
-pub(crate) fn extend_crc_of_crcs(crc_of_crcs: u32, crc: u32) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(crc_of_crcs);
-    hasher.update(&crc.to_le_bytes());
-    hasher.finalize()
 }
 
 fn stop_at(at: Start, reason: impl Into<Cow<'static, str>>) -> Stop {

@@ -233,7 +233,10 @@ impl Segment {
         let bytes = self.map.bytes(offset..self.map.committed());
         match bytes.map(FrameView::trusted) {
             Some(Ok(Some(view))) if view.seq() == self.seq_of(ordinal) => Ok(view), // L2
-            Some(Err(fault)) => Err(self.fault(offset, self.seq_of(ordinal), fault)),
+            // Checked frames are of known kinds, so that an unknown one is no frame at all.
+            Some(Err(fault)) => {
+                Err(corrupt(&self.name, offset, Some(self.seq_of(ordinal)), fault.to_string()))
+            }
             _ => Err(self.corrupt(offset, Some(self.seq_of(ordinal)), "there is no such frame")),
         }
     }
@@ -330,7 +333,7 @@ impl Segment {
 /// Bytes of the frame that begins `bytes`, padding included; 0 where there is none or it is impossibly long.
 pub(super) fn frame_stride(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
-        Some(len) if (HEADER_LEN as u32..=FRAME_BYTES_MAX).contains(&len) => stride(len),
+        Some(len) if len as usize >= HEADER_LEN && len <= FRAME_BYTES_MAX => stride(len),
         _ => 0,
     }
 }

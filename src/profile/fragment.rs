@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::key::{PREFIX_LEN, RowKind, cursor_key, kind_of, put_key};
+use super::key::{PREFIX_LEN, RowKey, RowKind, cursor_key, kind_of, put_key};
 use super::row::{Entry, HEAD_LEN, Head, ONCE, ORDER_LEN, OrderRef, put_entry, put_order};
 use crate::envelope::fact::{Digest16, Fact};
 use crate::envelope::{EventType, Kind, ValueRef, is_no_id};
@@ -15,7 +15,7 @@ use crate::types::{Nanos, Seq};
 /// A row that knows one fact only. Its effect on a [`ProfileMap`](super::ProfileMap) is a join.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    pub(super) key: Vec<u8>,
+    pub(super) key: RowKey,
     pub(super) row: Vec<u8>,
     pub(super) timestamp: Option<Nanos>,
 }
@@ -38,7 +38,7 @@ impl Fragment {
         let mut key = Vec::with_capacity(PREFIX_LEN + id.len());
         put_key(&mut key, keys.project_id, kind, id);
         let row = row_of(&order, object("traits"), object("traitsOnce"))?;
-        Some(Self { key, row, timestamp: Some(keys.timestamp) })
+        Some(Self { key: RowKey::new(&key), row, timestamp: Some(keys.timestamp) })
     }
 
     /// What the event of a frame says.
@@ -62,7 +62,7 @@ impl Fragment {
         let mut row = Vec::with_capacity(8 + state.len());
         row.put_u64(seq.get());
         row.put(state);
-        Self { key: cursor_key(cursor), row, timestamp: None }
+        Self { key: RowKey::new(&cursor_key(cursor)), row, timestamp: None }
     }
 
     /// The row that an event is about.
@@ -81,7 +81,7 @@ impl Fragment {
 
 impl fmt::Debug for Fragment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fragment({:?}, {} bytes)", kind_of(&self.key), self.row.len())
+        write!(f, "Fragment({:?}, {} bytes)", kind_of(self.key.as_bytes()), self.row.len())
     }
 }
 

@@ -223,10 +223,8 @@ fn least_identify(left: &RowRef<'_>, right: &RowRef<'_>) -> Option<(Side, u32)> 
     let index = |row: &RowRef<'_>| row.identify_index();
     match (left.identify(), right.identify()) {
         (None, None) => None,
-        (Some(_), None) => Some((Side::Left, index(left)?)),
-        (None, Some(_)) => Some((Side::Right, index(right)?)),
-        (Some(one), Some(other)) if one <= other => Some((Side::Left, index(left)?)),
-        (Some(_), Some(_)) => Some((Side::Right, index(right)?)),
+        (Some(one), other) if other.is_none_or(|other| one <= other) => Some((Side::Left, index(left)?)),
+        _ => Some((Side::Right, index(right)?)),
     }
 }
 

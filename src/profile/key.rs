@@ -2,7 +2,6 @@
 //!
 //! Encoded, keys sort by project, kind and id: project id 16 bytes | kind 1 byte | id.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -131,12 +130,6 @@ impl RowKey {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Borrow<[u8]> for RowKey {
-    fn borrow(&self) -> &[u8] {
         &self.0
     }
 }

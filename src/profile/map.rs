@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::delta::{Bounds, Delta};
+use super::delta::{Bounds, Delta, HashedKey};
 use super::fragment::Fragment;
 use super::join::Joiner;
-use super::key::{PersonRef, RowKind, cursor_key, kind_of, person_key, split_key};
+use super::key::{PersonRef, RowKey, RowKind, cursor_key, kind_of, person_key, split_key};
 use super::merge::{Merge, Source};
 use super::row::{RowRef, split_cursor};
-use super::run::{KeyHash, Run};
+use super::run::Run;
 use super::view::{Profile, RowBytes, TraitName, is_over_limit};
 use crate::Limits;
 use crate::envelope::{Kind, Note, Notes};
@@ -74,13 +74,14 @@ impl ProfileMap {
     /// then says nothing, and reading the profile will report it.
     pub(crate) fn apply(&mut self, fragment: &Fragment) -> Notes {
         let mut outdated = false;
-        let row = self.delta.apply(fragment, &mut outdated);
+        let key = HashedKey::new(&self.hash_key, fragment.key.clone());
+        let row = self.delta.apply(&key, fragment, &mut outdated);
         let mut notes = Notes::NONE;
         let (Some(timestamp), Some(row)) = (fragment.timestamp, RowRef::new(row)) else { return notes };
         let in_delta = (row.live_traits(), row.live_bytes());
 
         if !outdated && self.layers().any(|bounds| bounds.newest >= Some(timestamp)) {
-            outdated = self.is_outdated(fragment);
+            outdated = self.is_outdated(&key, fragment);
         }
         if outdated {
             notes.add(Note::StaleTraits);
@@ -88,7 +89,7 @@ impl ProfileMap {
         let most = self.layers().fold(in_delta, |(traits, bytes), bounds| {
             (traits.saturating_add(bounds.live_traits), bytes.saturating_add(bounds.live_bytes))
         });
-        if is_over_limit(most.0, most.1, &self.limits) && self.is_row_over_limit(&fragment.key) {
+        if is_over_limit(most.0, most.1, &self.limits) && self.is_row_over_limit(&key) {
             notes.add(Note::OverLimit);
         }
         notes
@@ -123,7 +124,7 @@ impl ProfileMap {
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
     pub(crate) fn get(&self, project_id: [u8; 16], person: PersonRef<'_>) -> Result<Option<Profile>> {
-        let row = self.row(&person_key(project_id, person))?;
+        let row = self.row(&self.hashed(&person_key(project_id, person)))?;
         Ok(row.and_then(|row| Profile::new(person, row, &self.limits)))
     }
 
@@ -133,7 +134,7 @@ impl ProfileMap {
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
     pub(crate) fn cursor(&self, cursor: CursorKeys<'_>) -> Result<Option<(Seq, Vec<u8>)>> {
-        let row = self.row(&cursor_key(cursor))?;
+        let row = self.row(&self.hashed(&cursor_key(cursor)))?;
         Ok(row.and_then(|row| split_cursor(row.as_slice()).map(|(seq, state)| (seq, state.to_vec()))))
     }
 
@@ -142,7 +143,11 @@ impl ProfileMap {
     /// # Errors
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn iter(&self, project_id: [u8; 16], after: Option<PersonRef<'_>>) -> Result<Profiles<'_>> {
+    pub(crate) fn profiles(
+        &self,
+        project_id: [u8; 16],
+        after: Option<PersonRef<'_>>,
+    ) -> Result<Profiles<'_>> {
         let from = match after {
             Some(person) => {
                 let mut key = person_key(project_id, person);
@@ -152,7 +157,12 @@ impl ProfileMap {
             }
             None => person_key(project_id, PersonRef::User("")),
         };
-        Ok(Profiles { rows: self.merge(&from)?, project_id, limits: &self.limits, is_done: false })
+        Ok(Profiles {
+            rows: self.merge(&from, &project_id)?,
+            project_id,
+            limits: &self.limits,
+            is_done: false,
+        })
     }
 
     /// The trait names in use in a project with the kinds of their values, by name.
@@ -164,7 +174,7 @@ impl ProfileMap {
         const KINDS: [Kind; 6] =
             [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::List, Kind::Object];
         let mut names: BTreeMap<String, ([bool; KINDS.len()], u64)> = BTreeMap::new();
-        for profile in self.iter(project_id, None)? {
+        for profile in self.profiles(project_id, None)? {
             for each in profile?.traits() {
                 let kinds = KINDS.map(|kind| kind == each.value.kind());
                 if let Some((seen, profiles)) = names.get_mut(each.name) {
@@ -194,7 +204,7 @@ impl ProfileMap {
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
     pub(crate) fn canonical_json(&self, project_id: [u8; 16]) -> Result<String> {
         let mut out = vec![b'['];
-        for (index, profile) in self.iter(project_id, None)?.enumerate() {
+        for (index, profile) in self.profiles(project_id, None)?.enumerate() {
             if index > 0 {
                 out.push(b',');
             }
@@ -205,14 +215,18 @@ impl ProfileMap {
         Ok(String::from_utf8(out).unwrap_or_default())
     }
 
-    /// All rows from an encoded key on, layers joined; what a run is written from where the log is replayed.
-    pub(crate) fn merge(&self, from: &[u8]) -> Result<Merge<'_>> {
-        let mut sources = vec![Source::delta(&self.delta, from)];
-        sources.extend(self.frozen.iter().map(|frozen| Source::delta(&frozen.delta, from)));
+    /// The rows whose keys are at or after `from` and begin with `prefix`, layers joined; a run has more behind them.
+    fn merge(&self, from: &[u8], prefix: &[u8]) -> Result<Merge<'_>> {
+        let mut sources = vec![Source::delta(&self.delta, from, prefix)];
+        sources.extend(self.frozen.iter().map(|frozen| Source::delta(&frozen.delta, from, prefix)));
         for run in self.runs.iter() {
             sources.push(Source::run(run, from)?);
         }
         Ok(Merge::new(sources))
+    }
+
+    fn hashed(&self, key: &[u8]) -> HashedKey {
+        HashedKey::new(&self.hash_key, RowKey::new(key))
     }
 
     /// The bounds of every layer but the delta.
@@ -222,21 +236,20 @@ impl ProfileMap {
     }
 
     /// Whether a layer below the delta has a plain trait newer than the fact's.
-    fn is_outdated(&self, fragment: &Fragment) -> bool {
+    fn is_outdated(&self, key: &HashedKey, fragment: &Fragment) -> bool {
         let Some(fact) = RowRef::new(&fragment.row) else { return false };
         let outdates = |row: &[u8]| RowRef::new(row).is_some_and(|row| row.outdates(&fact));
-        if self.frozen.iter().filter_map(|frozen| frozen.delta.get(&fragment.key)).any(|row| outdates(row)) {
+        if self.frozen.iter().filter_map(|frozen| frozen.delta.get(key)).any(|row| outdates(row)) {
             return true;
         }
-        let hash = KeyHash::of(&self.hash_key, &fragment.key);
         let newer = self.runs.iter().filter(|run| run.bounds().newest >= fragment.timestamp);
         newer
-            .filter_map(|run| Some((run, run.find(hash, &fragment.key).ok()??.row)))
+            .filter_map(|run| Some((run, run.find(key.hash, key.key.as_bytes()).ok()??.row)))
             .any(|(run, row)| run.slice(&row).is_ok_and(outdates))
     }
 
     /// Whether a row, all layers joined, is over its limits.
-    fn is_row_over_limit(&self, key: &[u8]) -> bool {
+    fn is_row_over_limit(&self, key: &HashedKey) -> bool {
         self.row(key).ok().flatten().is_some_and(|row| {
             RowRef::new(row.as_slice())
                 .is_some_and(|row| is_over_limit(row.live_traits(), row.live_bytes(), &self.limits))
@@ -244,21 +257,22 @@ impl ProfileMap {
     }
 
     /// A row, all layers joined; not copied where one layer has it.
-    fn row(&self, key: &[u8]) -> Result<Option<RowBytes>> {
+    fn row(&self, key: &HashedKey) -> Result<Option<RowBytes>> {
         let mut joined = None;
         let mut joiner = Joiner::default();
         for delta in [&self.delta].into_iter().chain(self.frozen.iter().map(|frozen| &frozen.delta)) {
             if let Some(row) = delta.get(key) {
-                join_in(&mut joiner, key, &mut joined, RowBytes::Memory(Arc::clone(row)));
+                join_in(&mut joiner, key.key.as_bytes(), &mut joined, RowBytes::Memory(Arc::clone(row)));
             }
         }
-        if self.runs.is_empty() {
-            return Ok(joined);
-        }
-        let hash = KeyHash::of(&self.hash_key, key);
         for run in self.runs.iter() {
-            if let Some(found) = run.find(hash, key)? {
-                join_in(&mut joiner, key, &mut joined, RowBytes::Run(Arc::clone(run), found.row));
+            if let Some(found) = run.find(key.hash, key.key.as_bytes())? {
+                join_in(
+                    &mut joiner,
+                    key.key.as_bytes(),
+                    &mut joined,
+                    RowBytes::Run(Arc::clone(run), found.row),
+                );
             }
         }
         Ok(joined)
@@ -277,7 +291,7 @@ fn join_in(joiner: &mut Joiner, key: &[u8], joined: &mut Option<RowBytes>, fragm
 }
 
 /// The profiles of a project in the order of kind and id. It ends behind the first error.
-pub(crate) struct Profiles<'a> {
+pub struct Profiles<'a> {
     rows: Merge<'a>,
     project_id: [u8; 16],
     limits: &'a Limits,

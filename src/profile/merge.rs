@@ -1,10 +1,7 @@
 //! Many sorted layers of rows walked as one, fragments of one key joined.
 
-use std::ops::Bound;
-
 use super::delta::Delta;
 use super::join::Joiner;
-use super::key::RowKey;
 use super::run::Run;
 use crate::error::Result;
 
@@ -20,9 +17,9 @@ enum Rest<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The rows of a delta whose keys are at or after `from`.
-    pub(crate) fn delta(delta: &'a Delta, from: &[u8]) -> Self {
-        let mut rows = delta.range(Bound::Included(RowKey::new(from)));
+    /// The rows of a delta whose keys are at or after `from` and begin with `prefix`.
+    pub(crate) fn delta(delta: &'a Delta, from: &[u8], prefix: &[u8]) -> Self {
+        let mut rows = delta.sorted(from, prefix);
         let head = rows.next();
         Self { head, rest: Rest::Delta(Box::new(rows)) }
     }

@@ -25,11 +25,12 @@ mod view;
 pub(crate) use compact::{RUNS_MAX, choose, compact, seqs};
 pub(crate) use delta::Delta;
 pub(crate) use fragment::Fragment;
-pub(crate) use map::{Frozen, ProfileMap, Profiles};
+pub(crate) use map::{Frozen, ProfileMap};
 pub(crate) use merge::{Merge, Source};
 pub(crate) use run::{Origin, RULES, Run, write};
 
 pub use key::PersonRef;
+pub use map::Profiles;
 pub use view::{Profile, ProfileState, Trait, TraitName, Traits};
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl View {
     ///
     /// [`Error::Corrupt`] where a file of profiles is damaged.
     pub fn profiles(&self) -> Result<Profiles<'_>> {
-        self.pinned.snapshot.profiles.iter(self.pinned.project_id, None)
+        self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
     }
 
     /// The names of the traits in use, and what kinds of values they have.

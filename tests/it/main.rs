@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+mod bad_input;
+mod environment;
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_sim;
+mod format_doc;
 mod layering;
+mod support;
+mod privacy;
+mod reading;
+mod real_input;
 mod tidy;

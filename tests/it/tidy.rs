@@ -79,6 +79,11 @@ fn the_gate_runs_the_readme_test_command() {
     assert!(gate.lines().any(|line| line.ends_with(command)), ".ci/run calls it to the letter");
 }
 
+fn check<T: std::fmt::Display>(readme: &str, name: &str, value: T) {
+    let row = readme.lines().find(|line| line.contains(&format!("| `{name}` |"))).unwrap();
+    assert!(row.contains(&format!("| {value} |")), "the README says otherwise: {row} but {value}");
+}
+
 /// Every limit has a row in the README's table with its default.
 #[test]
 fn the_readme_lists_every_limit() {
@@ -93,10 +98,6 @@ fn the_readme_lists_every_limit() {
     assert!(names.len() >= 15, "the limits are found");
     for name in names {
         assert!(readme.contains(&format!("| `{name}` |")), "the README's table lacks {name}");
-    }
-    fn check<T: std::fmt::Display>(readme: &str, name: &str, value: T) {
-        let row = readme.lines().find(|line| line.contains(&format!("| `{name}` |"))).unwrap();
-        assert!(row.contains(&format!("| {value} |")), "the README says otherwise: {row} but {value}");
     }
     let limits = envelog::Limits::default();
     check(&readme, "module_bytes_max", limits.module_bytes_max);

@@ -89,7 +89,7 @@ impl Field {
     }
 
     /// Reads the field's value as a UUID, with or without hyphens.
-    pub(crate) fn uuid<'a>(self, reader: &mut Reader<'a>, scratch: &mut String) -> Result<Uuid> {
+    pub(crate) fn uuid(self, reader: &mut Reader<'_>, scratch: &mut String) -> Result<Uuid> {
         let text = self.string(reader, scratch)?;
         // `uuid` reads braces and the URN form as well, which are longer.
         let uuid =
@@ -100,7 +100,7 @@ impl Field {
     }
 
     /// Reads the field's value as a time.
-    pub(crate) fn time<'a>(self, reader: &mut Reader<'a>, scratch: &mut String) -> Result<Nanos> {
+    pub(crate) fn time(self, reader: &mut Reader<'_>, scratch: &mut String) -> Result<Nanos> {
         let text = self.string(reader, scratch)?;
         time::parse(text).map_err(|reason| Error::invalid(self.name(), reason))
     }

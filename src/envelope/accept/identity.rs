@@ -29,8 +29,8 @@ pub(super) fn check(fact: &Fact<'_>, body: &Body<'_>, limits: &Limits) -> Result
         return Err(Error::invalid("userId", format!("is required by {}", fact.event_type)));
     }
     match fact.event_type {
-        EventType::ALIASED => check_member(FROM, fact, body, limits)?,
-        EventType::UNLINKED => check_member(MEMBER, fact, body, limits)?,
+        EventType::ALIASED => check_member(&FROM, fact, body, limits)?,
+        EventType::UNLINKED => check_member(&MEMBER, fact, body, limits)?,
         _ => {}
     }
     if fact.member.is_some_and(|(_, id)| is_no_id(id)) {
@@ -79,7 +79,7 @@ const MEMBER: MemberFields = MemberFields {
     id: "properties.member.id",
 };
 
-fn check_member(fields: MemberFields, fact: &Fact<'_>, body: &Body<'_>, limits: &Limits) -> Result<()> {
+fn check_member(fields: &MemberFields, fact: &Fact<'_>, body: &Body<'_>, limits: &Limits) -> Result<()> {
     let Some(member) = body.properties.and_then(|properties| properties.get(fields.key)) else {
         return Err(Error::invalid(fields.object, format!("is required by {}", fact.event_type)));
     };

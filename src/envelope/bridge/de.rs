@@ -32,7 +32,7 @@ pub(crate) enum Opened<'de, S: Source<'de>> {
 }
 
 /// The host's type made from a value.
-pub(crate) fn from_source<'de, S: Source<'de>, T: Deserialize<'de>>(source: S) -> Result<T> {
+pub(super) fn from_source<'de, S: Source<'de>, T: Deserialize<'de>>(source: S) -> Result<T> {
     T::deserialize(Pull { source, depth: DEPTH_MAX }).map_err(|fault| fault.into_error("value"))
 }
 
@@ -57,9 +57,9 @@ impl<'de, S: Source<'de>> Pull<S> {
     }
 
     fn elements<V: Visitor<'de>>(&self, elements: S::Elements, visitor: V) -> Got<V::Value> {
-        let mut access = Elements { elements, index: 0, depth: self.below()? };
+        let mut access = Elements { rest: elements, index: 0, depth: self.below()? };
         let value = visitor.visit_seq(&mut access)?;
-        let more: Option<S> = access.elements.next();
+        let more: Option<S> = access.rest.next();
         match more {
             None => Ok(value),
             Some(_) => Err(Fault::new(format!("expected {} elements, found more", access.index))),
@@ -67,9 +67,9 @@ impl<'de, S: Source<'de>> Pull<S> {
     }
 
     fn entries<V: Visitor<'de>>(&self, entries: S::Entries, visitor: V) -> Got<V::Value> {
-        let mut access = Entries::<'de, S> { entries, value: None, depth: self.below()? };
+        let mut access = Entries::<'de, S> { rest: entries, value: None, depth: self.below()? };
         let value = visitor.visit_map(&mut access)?;
-        match access.entries.next() {
+        match access.rest.next() {
             None => Ok(value),
             Some(_) => Err(Fault::new("expected fewer entries")),
         }
@@ -152,7 +152,7 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Pull<S> {
 }
 
 struct Elements<I> {
-    elements: I,
+    rest: I,
     index: usize,
     depth: usize,
 }
@@ -161,7 +161,7 @@ impl<'de, S: Source<'de>, I: Iterator<Item = S>> SeqAccess<'de> for Elements<I> 
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Got<Option<T::Value>> {
-        let Some(source) = self.elements.next() else { return Ok(None) };
+        let Some(source) = self.rest.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
         let value = seed.deserialize(Pull { source, depth: self.depth });
@@ -170,7 +170,7 @@ impl<'de, S: Source<'de>, I: Iterator<Item = S>> SeqAccess<'de> for Elements<I> 
 }
 
 struct Entries<'de, S: Source<'de>> {
-    entries: S::Entries,
+    rest: S::Entries,
     /// The entry whose key was taken.
     value: Option<(&'de str, S)>,
     depth: usize,
@@ -180,7 +180,7 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Entries<'de, S> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Got<Option<K::Value>> {
-        let Some((key, source)) = self.entries.next() else { return Ok(None) };
+        let Some((key, source)) = self.rest.next() else { return Ok(None) };
         self.value = Some((key, source));
         seed.deserialize(Key { key }).map(Some)
     }

@@ -48,7 +48,7 @@ fn the_bytes_are_pinned() {
     assert_eq!(encoded(None, Some(b"")), [0, 1, 0]);
     assert_eq!(encoded(Some(&[7; 250]), Some(b"x"))[..3], [1, 250, 7]);
     assert_eq!(encoded(Some(&[7; 251]), None)[..5], [1, 251, 251, 0, 7]);
-    assert_eq!(encoded(Some(&[7; 0x1_0000]), None)[..7], [1, 252, 0, 0, 1, 0, 7]);
+    assert_eq!(encoded(Some(&vec![7; 0x1_0000]), None)[..7], [1, 252, 0, 0, 1, 0, 7]);
 }
 
 #[test]

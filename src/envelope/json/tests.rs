@@ -66,6 +66,8 @@ fn what_the_rfc_forbids_is_refused_with_its_place() {
         (b"\"\\udc00\"", "byte 1: lone surrogate"),
         (b"\"\\ud800\\u0041\"", "byte 1: lone surrogate"),
         (b"\"\\ud800\\ud800\"", "byte 1: lone surrogate"),
+        (b"\"\\ud800\\ue000\"", "byte 1: lone surrogate"),
+        (b"\"\\udbff\\uffff\"", "byte 1: lone surrogate"),
         (b"\"a\nb\"", "byte 2: a control character in a string must be escaped"),
         (b"\"a\0b\"", "byte 2: a control character in a string must be escaped"),
         (b"{\"a\tb\":1}", "byte 3: a control character in a string must be escaped"),
@@ -171,7 +173,7 @@ fn strings_are_written_as_serde_json_writes_them() {
 #[test]
 fn reader_and_serde_json_agree_on_damaged_text() {
     let damage = (json(), any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
-    check(5_000, &damage, |(json, at, byte, how)| {
+    check(1_500, &damage, |(json, at, byte, how)| {
         let mut text = serde_json::to_vec(&json).unwrap();
         let at = at.index(text.len());
         match how {

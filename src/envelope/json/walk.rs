@@ -103,7 +103,7 @@ impl Reader<'_> {
         let mut nest = Nest::default();
         loop {
             let opened = self.open_or_scalar(sink, &mut nest, scratch)?;
-            if !self.to_next_value(sink, &mut nest, opened, scratch)? {
+            if !self.next_value(sink, &mut nest, opened, scratch)? {
                 return Ok(());
             }
         }
@@ -156,7 +156,7 @@ impl Reader<'_> {
     }
 
     /// Goes on to where the next value begins, closing what ends before; `false` where the whole value ended.
-    fn to_next_value<S: Sink>(
+    fn next_value<S: Sink>(
         &mut self,
         sink: &mut S,
         nest: &mut Nest,

@@ -7,7 +7,6 @@ pub(crate) const DECIMAL_BYTES_MAX: usize = 20;
 pub(crate) fn decimal(mut value: u64, buffer: &mut [u8; DECIMAL_BYTES_MAX]) -> &[u8] {
     let mut at = DECIMAL_BYTES_MAX;
     for place in buffer.iter_mut().rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
         let digit = (value % 10) as u8;
         *place = b'0' + digit;
         at -= 1;

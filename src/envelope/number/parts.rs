@@ -1,9 +1,9 @@
 //! The one form of a number, borrowed: what the text, the tree and the owned number have in common.
 
 use std::cmp::Ordering;
-use std::fmt::{LowerExp, Write as _};
+use std::fmt::Write as _;
 
-use super::parse::scan;
+use super::text::Text;
 use crate::envelope::json::write::{DECIMAL_BYTES_MAX, decimal, write_u64};
 
 /// Least power of ten that a number's last digit may have.
@@ -127,28 +127,6 @@ fn nearest(digits: &[u8], exponent: i64) -> f64 {
     // Writing to the buffer fails only where it is full, and 32 bytes are room for any exponent.
     let _ = write!(text, "e{exponent}");
     text.as_str().parse().unwrap_or(f64::INFINITY)
-}
-
-/// The number whose decimal text is the shortest that reads back as `value`, given in its own and in double width.
-pub(super) fn from_float<'a>(value: impl LowerExp, wide: f64) -> Option<Parts<'a>> {
-    if !wide.is_finite() {
-        return None;
-    }
-    // The shortest text of an integer of 24 bits is its digits, in either width.
-    if wide.fract() == 0.0 && wide.abs() < 16_777_216.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "an integer of at most 24 bits")]
-        return Some(Parts::Int(wide as i64));
-    }
-    let mut text = Text::<40>::default();
-    write!(text, "{value:e}").ok()?;
-    let scanned = scan(text.as_bytes()).ok()?;
-    match scanned.parts(text.as_bytes(), &mut Vec::new()).ok()? {
-        // The shortest text of a float has at most 17 digits.
-        Parts::Digits { .. } => None,
-        Parts::Int(value) => Some(Parts::Int(value)),
-        Parts::Uint(value) => Some(Parts::Uint(value)),
-        Parts::Scaled(scaled) => Some(Parts::Scaled(scaled)),
-    }
 }
 
 impl<'a> Parts<'a> {
@@ -332,40 +310,4 @@ impl Decimal<'_> {
 
 fn push_zeros(out: &mut Vec<u8>, count: i64) {
     out.extend(std::iter::repeat_n(b'0', usize::try_from(count).unwrap_or(0)));
-}
-
-/// A short text on the stack.
-struct Text<const SIZE: usize> {
-    bytes: [u8; SIZE],
-    len: usize,
-}
-
-impl<const SIZE: usize> Default for Text<SIZE> {
-    fn default() -> Self {
-        Self { bytes: [0; SIZE], len: 0 }
-    }
-}
-
-impl<const SIZE: usize> Text<SIZE> {
-    /// Appends ASCII bytes; tells whether there was room.
-    fn push(&mut self, bytes: &[u8]) -> bool {
-        let Some(place) = self.bytes.get_mut(self.len..self.len + bytes.len()) else { return false };
-        place.copy_from_slice(bytes);
-        self.len += bytes.len();
-        true
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-}
-
-impl<const SIZE: usize> std::fmt::Write for Text<SIZE> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        if self.push(text.as_bytes()) { Ok(()) } else { Err(std::fmt::Error) }
-    }
 }

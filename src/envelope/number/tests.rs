@@ -163,6 +163,38 @@ fn every_float_survives_and_reads_as_others_read_it() {
 }
 
 #[test]
+fn every_narrow_float_survives_and_is_what_its_json_text_is() {
+    check(5_000, &any::<u32>().prop_map(f32::from_bits), |value| {
+        prop_assume!(value.is_finite());
+        let number = Number::from(value);
+        prop_assert_eq!(number.to_string().parse::<f32>().ok(), Some(value));
+        prop_assert_eq!(Number::from_text(&serde_json::to_string(&value).unwrap()).unwrap(), number);
+        Ok(())
+    });
+}
+
+#[test]
+fn of_two_equally_short_texts_of_a_float_the_even_one_is_taken() {
+    for (value, text) in [
+        (3_523_199_949_650_161.0 / 4.0, "880799987412540.2"),
+        (3_523_199_949_650_163.0 / 4.0, "880799987412540.8"),
+        (-8_160_837_034_919_633.0 / 4.0, "-2040209258729908.2"),
+        (5e-324, "5e-324"),
+        (9_007_199_254_740_992.0, "9007199254740992"),
+    ] {
+        assert_eq!(Number::from(value).to_string(), text);
+        assert_eq!(serde_json::to_string(&value).unwrap().parse::<Number>().unwrap(), Number::from(value));
+    }
+    // Quarters of this size are ties more often than not.
+    check(3_000, &(1_u64 << 51..1 << 53), |quarters| {
+        #[expect(clippy::cast_precision_loss, reason = "at most 53 bits")]
+        let value = quarters as f64 / 4.0;
+        prop_assert_eq!(number(&serde_json::to_string(&value).unwrap()), Number::from(value));
+        Ok(())
+    });
+}
+
+#[test]
 fn numbers_are_ordered_by_value() {
     // Mantissa times a power of ten, both small enough to compare as integers of 128 bits.
     let decimal = || (prop_oneof![any::<i64>(), -50_i64..50, Just(i64::MAX), Just(i64::MIN)], -9_i32..9_i32);
@@ -193,6 +225,6 @@ fn long_digits_round_to_the_nearest_float() {
     // A tie is broken by a digit far behind those that decide all other numbers.
     let tie = "9007199254740993";
     let above = format!("{tie}.{}1", "0".repeat(2_000));
-    assert_eq!(number(tie).as_f64(), 9_007_199_254_740_992.0);
-    assert_eq!(number(&above).as_f64(), 9_007_199_254_740_994.0);
+    assert_eq!(Number::from(number(tie).as_f64()), number("9007199254740992"));
+    assert_eq!(Number::from(number(&above).as_f64()), number("9007199254740994"));
 }

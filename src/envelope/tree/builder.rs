@@ -40,7 +40,7 @@ pub(crate) struct TreeNotes {
 /// The trees of one envelope stand behind each other until [`TreeBuilder::reset`]; the limit on keys is for all of
 /// them together.
 pub(crate) struct TreeBuilder {
-    limits: TreeLimits,
+    limits: Limits,
     keys: usize,
     notes: TreeNotes,
     /// Finished trees up to `finished`, then the one in work.
@@ -57,16 +57,9 @@ pub(crate) struct TreeBuilder {
     token: String,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct TreeLimits {
-    depth_max: usize,
-    keys_max: usize,
-    key_bytes_max: usize,
-    string_bytes_max: usize,
-}
-
 /// An open container.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Level {
     is_object: bool,
     /// An object's key was pushed and its value was not.
@@ -104,12 +97,7 @@ struct Entry {
 impl TreeBuilder {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            limits: TreeLimits {
-                depth_max: limits.depth_max.min(DEPTH_MAX),
-                keys_max: limits.keys_max,
-                key_bytes_max: limits.key_bytes_max,
-                string_bytes_max: limits.string_bytes_max,
-            },
+            limits: Limits { depth_max: limits.depth_max.min(DEPTH_MAX), ..limits.clone() },
             keys: 0,
             notes: TreeNotes::default(),
             out: Vec::new(),
@@ -301,7 +289,7 @@ impl TreeWriter<'_> {
 
     #[cold]
     fn key_over_limit(&self, key_len: usize) -> Error {
-        let limits = self.core.limits;
+        let limits = &self.core.limits;
         if key_len > limits.key_bytes_max {
             return self.fault_above(format!("has a key longer than {} bytes", limits.key_bytes_max));
         }

@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
         let tag = *rest.first().ok_or("expected a node")?;
         match tag {
             layout::NULL..=layout::TRUE => self.at += 1,
-            layout::SHORT_STRING..layout::NULL | layout::LONG_STRING => {
+            layout::SHORT_STRING..=layout::MEDIUM_STRING_LAST | layout::LONG_STRING => {
                 let (text, len) = layout::string(rest).ok_or("string is cut")?;
                 if !layout::is_string_tag(tag, text.len()) {
                     return Err("string is not in its shortest form");

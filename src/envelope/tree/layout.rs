@@ -9,6 +9,7 @@ pub(super) const SMALL_INT_MAX: u8 = 0x3f;
 pub(super) const SHORT_STRING: u8 = 0x40;
 /// Tags 0x80 to 0xbf are strings whose length is 64, plus 256 times the low six bits, plus the byte that follows.
 pub(super) const MEDIUM_STRING: u8 = 0x80;
+pub(super) const MEDIUM_STRING_LAST: u8 = 0xbf;
 pub(super) const NULL: u8 = 0xc0;
 pub(super) const FALSE: u8 = 0xc1;
 pub(super) const TRUE: u8 = 0xc2;
@@ -86,7 +87,7 @@ pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
     let len = text.len();
     match len {
         ..=SHORT_BYTES_MAX => out.push(SHORT_STRING | low_byte(len)),
-        ..=MEDIUM_BYTES_MAX => {
+        MEDIUM_BYTES_MIN..=MEDIUM_BYTES_MAX => {
             let over = len - MEDIUM_BYTES_MIN;
             out.extend_from_slice(&[MEDIUM_STRING | low_byte(over >> 8), low_byte(over)]);
         }
@@ -104,7 +105,7 @@ pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let tag = *bytes.first()?;
     let (start, len, end) = match tag {
         SHORT_STRING..MEDIUM_STRING => (1, usize::from(tag & 0x3f), 0),
-        MEDIUM_STRING..NULL => {
+        MEDIUM_STRING..=MEDIUM_STRING_LAST => {
             let over = usize::from(tag & 0x3f) << 8 | usize::from(*bytes.get(1)?);
             (2, MEDIUM_BYTES_MIN + over, 0)
         }
@@ -303,7 +304,7 @@ pub(super) fn put_header(out: &mut Vec<u8>, is_object: bool, count: usize, len: 
     let tag = if is_object { OBJECT } else { LIST };
     match count {
         0 => out.push(tag),
-        ..=FEW_MAX => {
+        1..=FEW_MAX => {
             let written = if len <= FEW_BYTES_MAX { low_byte(len) } else { 0 };
             out.extend_from_slice(&[tag + low_byte(count), written]);
         }
@@ -320,9 +321,6 @@ pub(super) fn put_header(out: &mut Vec<u8>, is_object: bool, count: usize, len: 
         }
     }
 }
-
-/// Tag, length, count: the longest header without a table.
-pub(super) const HEADER_BYTES_MAX: usize = 1 + 4 + 4;
 
 impl Container<'_> {
     /// The offset of a group of entries from the second group on: `index` 0 is the ninth entry's.
@@ -353,7 +351,7 @@ pub(super) fn node_len(bytes: &[u8]) -> Option<usize> {
 fn node_len_below(bytes: &[u8], depth: usize) -> Option<usize> {
     let len = match *bytes.first()? {
         ..=SMALL_INT_MAX | NULL..=TRUE => 1,
-        SHORT_STRING..NULL | LONG_STRING => string(bytes)?.1,
+        SHORT_STRING..=MEDIUM_STRING_LAST | LONG_STRING => string(bytes)?.1,
         tag @ INT..SCALED => usize::from(tag & 7) + 2,
         tag @ SCALED..DIGITS => 1 + varint(bytes.get(1..)?)?.1 + usize::from(tag & 7) + 1,
         DIGITS | NEGATIVE_DIGITS => packed_digits(bytes)?.3,

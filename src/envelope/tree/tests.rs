@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -66,6 +68,13 @@ fn a_value_is_these_bytes() {
     assert_eq!(medium[..3], [0x81, 3, b'x']);
     let long = build(&format!("\"{}\"", "x".repeat(64 + 0x4000)));
     assert_eq!((long[0], long.len(), long.last()), (0xc3, 2 + 64 + 0x4000, Some(&0xff)));
+}
+
+#[test]
+fn the_worked_example_of_the_format_document_holds() {
+    let tree = build(r#"{"ip":null,"n":[1,-2],"amount":253.79}"#);
+    let bytes = b"\xfb\x16\x06amount\xd9\x03\x23\x63\x02ip\xc0\x01n\xf2\x03\x01\xd0\x02";
+    assert_eq!(tree, bytes);
 }
 
 #[test]
@@ -149,7 +158,7 @@ fn scramble(json: &Json, seed: u64, out: &mut String) {
             let mut entries: Vec<_> = map.iter().collect();
             let turn = usize::try_from(seed % 7).unwrap() % entries.len().max(1);
             entries.rotate_left(turn);
-            if seed % 2 == 0 {
+            if seed.is_multiple_of(2) {
                 entries.reverse();
             }
             out.push_str(" { ");
@@ -157,7 +166,7 @@ fn scramble(json: &Json, seed: u64, out: &mut String) {
                 out.push_str(if index > 0 { " , " } else { "" });
                 out.push('"');
                 for unit in key.encode_utf16() {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(out, "\\u{unit:04x}");
                 }
                 out.push_str("\" : ");
                 scramble(value, seed / 3, out);
@@ -172,7 +181,7 @@ fn scramble(json: &Json, seed: u64, out: &mut String) {
             }
             out.push(']');
         }
-        Json::Number(number) if number.is_i64() || number.is_u64() => out.push_str(&format!("{number}.0e+0")),
+        Json::Number(number) if number.is_i64() || number.is_u64() => write!(out, "{number}.0e+0").unwrap(),
         other => out.push_str(&other.to_string()),
     }
 }

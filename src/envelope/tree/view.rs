@@ -47,7 +47,7 @@ impl<'a> ValueRef<'a> {
     pub fn kind(&self) -> Kind {
         match self.bytes.first().copied() {
             Some(..=layout::SMALL_INT_MAX | layout::INT..=layout::NEGATIVE_DIGITS) => Kind::Number,
-            Some(layout::SHORT_STRING..layout::NULL | layout::LONG_STRING) => Kind::String,
+            Some(layout::SHORT_STRING..=layout::MEDIUM_STRING_LAST | layout::LONG_STRING) => Kind::String,
             Some(layout::FALSE | layout::TRUE) => Kind::Bool,
             Some(layout::LIST..layout::OBJECT) => Kind::List,
             Some(layout::OBJECT..) => Kind::Object,
@@ -145,7 +145,7 @@ impl<'a> ValueRef<'a> {
     }
 
     /// An owned copy.
-    pub fn to_value(&self) -> Value {
+    pub fn to_value(self) -> Value {
         self.to_value_below(DEPTH_MAX)
     }
 

@@ -92,5 +92,6 @@ pub(crate) fn wide() -> Limits {
 
 fn is_close(one: Option<f64>, two: Option<f64>) -> bool {
     let (Some(one), Some(two)) = (one, two) else { return false };
-    one.to_bits().abs_diff(two.to_bits()) <= 2 || one == two
+    // Adding zero takes the sign of a zero away.
+    (one + 0.0).to_bits().abs_diff((two + 0.0).to_bits()) <= 2
 }

@@ -40,13 +40,18 @@ impl SealedIndex {
             .ok_or_else(|| self.nonsense(section, "an exception of a column is missing"))
     }
 
+    /// How a block of a column is packed, and its data with slack.
+    pub(in crate::index) fn block(&self, section: Section, block: usize) -> Result<(Entry, &[u8])> {
+        let entry = self.entry(section, block)?;
+        let (start, len) = entry.data(self.block_len(block));
+        Ok((entry, self.bytes(section, start, len as u64)?))
+    }
+
     /// Reads a block of a column into the start of `out`, which is at least as long as the block.
     pub(in crate::index) fn fill(&self, section: Section, block: usize, out: &mut [i64]) -> Result<()> {
         let len = self.block_len(block).min(out.len());
         let Some(out) = out.get_mut(..len).filter(|out| !out.is_empty()) else { return Ok(()) };
-        let entry = self.entry(section, block)?;
-        let (start, data_len) = entry.data(len);
-        let data = self.bytes(section, start, data_len as u64)?;
+        let (entry, data) = self.block(section, block)?;
         entry.fill(data, out).ok_or_else(|| self.nonsense(section, "a block of a column makes no sense"))
     }
 

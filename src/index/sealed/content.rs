@@ -64,19 +64,35 @@ impl Content {
         }
     }
 
+    /// The same bytes again, with nothing checked yet.
+    #[cfg(test)]
+    pub(super) fn reopened(&self) -> Result<Self> {
+        let bytes = self.bytes.get(0..self.bytes.len()).map(<[u8]>::to_vec);
+        let bytes = bytes.ok_or_else(|| self.corrupt(0, "the bytes are gone"))?;
+        Ok(Self::new(&self.name, Bytes::Owned(bytes), self.start, self.len))
+    }
+
     /// `len` bytes from `start` on, the blocks that they lie in checked.
     #[inline]
     pub(super) fn get(&self, start: u64, len: u64) -> Result<&[u8]> {
         let end = start.saturating_add(len);
-        for block in start / CHECKED_BLOCK..end.div_ceil(CHECKED_BLOCK) {
-            let word = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word));
-            let checked = word.is_some_and(|word| word.load(Ordering::Relaxed) >> (block % 64) & 1 != 0);
-            if !checked {
-                self.check_block(block)?;
-            }
+        let (first, last) = (start / CHECKED_BLOCK, end.saturating_sub(1) / CHECKED_BLOCK);
+        if !self.is_checked(first) || first < last {
+            self.check_blocks(first, end.div_ceil(CHECKED_BLOCK))?;
         }
         let range = self.start.saturating_add(start)..self.start.saturating_add(end);
         self.bytes.get(range).ok_or_else(|| self.corrupt(start, "an entry leads out of the file"))
+    }
+
+    #[inline]
+    fn is_checked(&self, block: u64) -> bool {
+        let word = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word));
+        word.is_some_and(|word| word.load(Ordering::Relaxed) >> (block % 64) & 1 != 0)
+    }
+
+    #[inline(never)]
+    fn check_blocks(&self, from: u64, to: u64) -> Result<()> {
+        (from..to).filter(|block| !self.is_checked(*block)).try_for_each(|block| self.check_block(block))
     }
 
     /// Checks a block against its checksum, and notes that it was right.

@@ -22,7 +22,7 @@ impl SealedIndex {
     }
 }
 
-impl<'a> SealedIds<'a> {
+impl SealedIds<'_> {
     fn section(self, users: Section, devices: Section) -> Section {
         match self.kind {
             IdKind::User => users,

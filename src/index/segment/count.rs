@@ -7,7 +7,7 @@ use crate::index::layout::Section;
 use crate::index::postings::{POSTINGS_BLOCK, Postings, TypePostings};
 use crate::index::sealed::{Names, SealedIndex, SealedList, TypeEntry};
 use crate::index::{TimeRange, TypeNo};
-use crate::types::Nanos;
+use crate::types::{Nanos, Ordinal};
 
 impl SegmentIndex {
     /// How many events a type has.
@@ -32,7 +32,7 @@ impl SegmentIndex {
             Source::Sealed(index) if self.is_whole(index) => {
                 Ok(index.name_entry(Names::Types, no.get())?.times.some())
             }
-            Source::Sealed(_) => self.scan_times(self.postings(no)?.map(crate::types::Ordinal::get)),
+            Source::Sealed(_) => self.scan_times(self.postings(no)?.map(Ordinal::get)),
         }
     }
 
@@ -52,7 +52,7 @@ impl SegmentIndex {
         match &self.source {
             Source::Active(index) => {
                 let Some(list) = index.list(no) else { return Ok(0) };
-                let counted = ActiveCounted { index, list: &list, len: list.rank(self.bound) };
+                let counted = ActiveCounted { segment: self, index, list: &list, len: list.rank(self.bound) };
                 count_before(&counted, time)
             }
             Source::Sealed(index) if self.is_whole(index) => {
@@ -64,7 +64,8 @@ impl SegmentIndex {
                 if time <= times.min.get() {
                     return Ok(0);
                 }
-                count_before(&SealedCounted { index, entry, list: index.list(&entry)? }, time)
+                let list = index.list(&entry)?;
+                count_before(&SealedCounted { segment: self, index, entry, list }, time)
             }
             Source::Sealed(index) => {
                 let mut count = 0;
@@ -85,7 +86,7 @@ trait Counted {
     /// What is known before a block.
     fn mark_before(&self, block: usize) -> Mark;
     fn fill(&self, block: usize, out: &mut [u32]);
-    fn time(&self, ordinal: u32) -> Result<i64>;
+    fn segment(&self) -> &SegmentIndex;
     /// How many late postings have a timestamp before `time`.
     fn late_before(&self, time: i64) -> Result<u32>;
 }
@@ -107,9 +108,10 @@ fn count_before(postings: &impl Counted, time: i64) -> Result<u32> {
     let ordinals = ordinals.get_mut(..(len - start).min(POSTINGS_BLOCK)).unwrap_or_default();
     postings.fill(from, ordinals);
     let Mark { max: mut greatest, late, .. } = postings.mark_before(from);
+    let mut times = postings.segment().timestamps();
     let mut in_order = crate::index::count32(start).saturating_sub(late);
     for ordinal in ordinals.iter() {
-        let each = postings.time(*ordinal)?;
+        let each = times.get(Ordinal::new(*ordinal))?;
         if each >= greatest {
             if each >= time {
                 break;
@@ -122,6 +124,7 @@ fn count_before(postings: &impl Counted, time: i64) -> Result<u32> {
 }
 
 struct ActiveCounted<'a> {
+    segment: &'a SegmentIndex,
     index: &'a ActiveIndex,
     list: &'a TypeList,
     len: u32,
@@ -144,8 +147,8 @@ impl Counted for ActiveCounted<'_> {
         self.list.copy(crate::index::count32(block * POSTINGS_BLOCK), out);
     }
 
-    fn time(&self, ordinal: u32) -> Result<i64> {
-        Ok(self.index.row(ordinal).time)
+    fn segment(&self) -> &SegmentIndex {
+        self.segment
     }
 
     fn late_before(&self, time: i64) -> Result<u32> {
@@ -155,6 +158,7 @@ impl Counted for ActiveCounted<'_> {
 }
 
 struct SealedCounted<'a> {
+    segment: &'a SegmentIndex,
     index: &'a SealedIndex,
     entry: TypeEntry,
     list: SealedList<'a>,
@@ -177,8 +181,8 @@ impl Counted for SealedCounted<'_> {
         self.list.fill(block, out);
     }
 
-    fn time(&self, ordinal: u32) -> Result<i64> {
-        self.index.number(Section::Times, ordinal)
+    fn segment(&self) -> &SegmentIndex {
+        self.segment
     }
 
     fn late_before(&self, time: i64) -> Result<u32> {

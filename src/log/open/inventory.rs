@@ -1,6 +1,6 @@
 //! What is in a store's directory.
 
-use super::Lost;
+use super::found::Lost;
 use crate::error::Result;
 use crate::format::manifest::Manifest;
 use crate::format::names::{FileName, MANIFEST, SECRET, TEMPORARY};

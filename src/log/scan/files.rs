@@ -103,6 +103,9 @@ impl Unsealed {
     }
 }
 
+/// Bytes that every header of one store and id begins with: head, store id, segment id.
+const KNOWN: usize = 36;
+
 /// Whether a crash can leave this of a header that was written once and never synced.
 ///
 /// The header stands in one sector of a file that was zeros, so a crash leaves the first part of it or nothing.
@@ -115,8 +118,6 @@ fn is_torn(page: &[u8], id: SegmentId, manifest: &Manifest) -> bool {
         base_seq: Seq::ZERO,
         header_len: HEADER_LEN,
     };
-    /// Bytes that every header of this store and id begins with: head, store id, segment id.
-    const KNOWN: usize = 36;
     let fixed = page.get(..FIXED_LEN).unwrap_or(page);
     let written = fixed.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let known = written.min(KNOWN);

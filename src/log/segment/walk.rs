@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering as Order;
 
-use super::Segment;
+use super::{Segment, corrupt};
 use crate::error::Result;
 use crate::format::frame::FrameView;
 use crate::types::{Ordinal, Seq};
@@ -60,7 +60,7 @@ impl<'a> Scan<'a> {
         let view = match bytes.map(FrameView::trusted) {
             Some(Ok(Some(view))) => view,
             Some(Err(fault)) => {
-                return Err(segment.fault(offset, self.expected.unwrap_or(segment.base_seq()), fault));
+                return Err(corrupt(segment.name(), offset, self.expected, fault.to_string()));
             }
             _ => return Err(segment.corrupt(offset, self.expected, "there is no frame")),
         };

@@ -183,6 +183,10 @@ impl KeyHash {
         Self(hasher.finish())
     }
 
+    pub(crate) const fn get(self) -> u64 {
+        self.0
+    }
+
     /// The slot where probing begins.
     pub(super) fn slot(self, slot_count: u64) -> u64 {
         let product = u128::from(self.0) * u128::from(slot_count);

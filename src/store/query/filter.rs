@@ -6,7 +6,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::candidates::TypeSet;
-use super::condition::PropertyCondition;
+use super::condition::{Condition, PropertyCondition};
 use crate::error::Result;
 use crate::index::{ModuleNo, ProjectNo, SegmentIndex, TimeRange, TypeNo};
 use crate::store::event::{EventRef, property_at};
@@ -75,6 +75,10 @@ impl Filter {
         self.prefixes.push(prefix.into().into_boxed_str());
     }
 
+    pub(crate) fn add_condition(&mut self, path: impl Into<String>, condition: Condition) {
+        self.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+    }
+
     /// The numbers in an index of the types that are asked for; they may have no events in view.
     pub(crate) fn type_numbers(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Vec<TypeNo>> {
         let mut numbers = Vec::new();
@@ -90,7 +94,11 @@ impl Filter {
     }
 
     /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
-    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Option<Option<TypeSet>>> {
+    pub(crate) fn types_in(
+        &self,
+        index: &SegmentIndex,
+        project: ProjectNo,
+    ) -> Result<Option<Option<TypeSet>>> {
         if !self.by_type {
             return Ok(Some(None));
         }

@@ -114,7 +114,9 @@ pub(super) enum By {
 impl By {
     fn periods(self) -> Vec<(DateTime<Utc>, usize)> {
         match self {
-            Self::Period(by) => by.groups.into_iter().map(|(start, no)| (time::to_datetime(start), no)).collect(),
+            Self::Period(by) => {
+                by.groups.into_iter().map(|(start, no)| (time::to_datetime(start), no)).collect()
+            }
             Self::Name(_) => Vec::new(),
         }
     }
@@ -205,8 +207,15 @@ pub(super) enum Names {
 pub(super) struct ByName {
     names: Names,
     groups: BTreeMap<Box<str>, usize>,
-    /// By number in the segment that was entered last: the group.
-    of_segment: Vec<usize>,
+    /// By number in the segment that was entered last.
+    of_segment: Vec<Named>,
+}
+
+/// A name in one segment, and its group once an event is in it.
+#[derive(Debug, Clone, Default)]
+struct Named {
+    name: Box<str>,
+    group: Option<usize>,
 }
 
 impl ByName {
@@ -214,48 +223,56 @@ impl ByName {
         Self { names, groups: BTreeMap::new(), of_segment: Vec::new() }
     }
 
-    fn learn(&mut self, no: usize, name: &str) -> usize {
+    /// The group of a name.
+    fn learn(&mut self, name: &str) -> usize {
         let next = self.groups.len();
-        let group = match self.groups.get(name) {
+        match self.groups.get(name) {
             Some(group) => *group,
             None => *self.groups.entry(name.into()).or_insert(next),
-        };
-        if self.of_segment.len() <= no {
-            self.of_segment.resize(no + 1, 0);
         }
-        if let Some(slot) = self.of_segment.get_mut(no) {
-            *slot = group;
-        }
-        group
     }
-}
 
-impl ByName {
     fn enter(&mut self, segment: SegmentView<'_>, project: ProjectNo) -> Result<()> {
         let index = segment.index;
+        self.of_segment.clear();
         match self.names {
-            Names::Types => index.types(project)?.iter().for_each(|each| {
-                self.learn(each.no.index(), &each.name);
-            }),
-            Names::Modules => index.modules(project)?.iter().for_each(|each| {
-                self.learn(each.no.index(), &each.name);
-            }),
+            Names::Types => {
+                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name))
+            }
+            Names::Modules => {
+                index.modules(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));
+            }
         }
         Ok(())
+    }
+
+    fn name(&mut self, no: usize, name: Box<str>) {
+        if self.of_segment.len() <= no {
+            self.of_segment.resize(no + 1, Named::default());
+        }
+        if let Some(named) = self.of_segment.get_mut(no) {
+            named.name = name;
+        }
     }
 
     #[inline]
     fn group(&mut self, segment: SegmentView<'_>, ordinal: Ordinal) -> Result<usize> {
         let numbers = segment.index.type_and_module(ordinal)?;
-        let no = numbers.map(|(type_no, module)| match self.names {
+        let no = numbers.map_or(0, |(type_no, module)| match self.names {
             Names::Types => type_no.index(),
             Names::Modules => module.index(),
         });
-        Ok(no.and_then(|no| self.of_segment.get(no)).copied().unwrap_or(0))
+        if let Some(Named { group: Some(group), .. }) = self.of_segment.get(no) {
+            return Ok(*group);
+        }
+        let name = self.of_segment.get(no).map_or_else(Box::default, |named| named.name.clone());
+        let group = self.learn(&name);
+        if let Some(named) = self.of_segment.get_mut(no) {
+            named.group = Some(group);
+        }
+        Ok(group)
     }
-}
 
-impl ByName {
     /// Counts a whole segment from its index; returns whether it did.
     fn count(&mut self, plan: &Plan<'_>, count: &mut Count) -> Result<bool> {
         let (index, project) = (plan.segment.index, plan.project);
@@ -263,14 +280,14 @@ impl ByName {
             (Names::Types, Some(types)) => {
                 for each in index.types(project)? {
                     if types.is_none_or(|types| types.contains(&each.no)) {
-                        count.add_many(self.learn(each.no.index(), &each.name), each.count.into());
+                        count.add_many(self.learn(&each.name), each.count.into());
                     }
                 }
                 Ok(true)
             }
             (Names::Modules, Some(None)) => {
                 for each in index.modules(project)? {
-                    count.add_many(self.learn(each.no.index(), &each.name), each.count.into());
+                    count.add_many(self.learn(&each.name), each.count.into());
                 }
                 Ok(true)
             }

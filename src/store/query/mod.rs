@@ -40,7 +40,6 @@ pub use sum::Sum;
 pub use timeline::{Timeline, TimelineEvents};
 pub use token::PageToken;
 
-use condition::PropertyCondition;
 use filter::Filter;
 use plan::Prepared;
 
@@ -140,7 +139,7 @@ impl<'v> EventQuery<'v> {
     /// Keeps events with a property, by name or path, that satisfies a condition.
     #[must_use]
     pub fn where_property(mut self, path: impl Into<String>, condition: Condition) -> Self {
-        self.filter.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+        self.filter.add_condition(path, condition);
         self
     }
 

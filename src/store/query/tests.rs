@@ -1,0 +1,8 @@
+//! Views and queries against a plain list of events.
+
+mod lab;
+mod model;
+mod queries;
+mod speed;
+mod timelines;
+mod views;

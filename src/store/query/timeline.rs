@@ -9,7 +9,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use self::merge::{Bounds, Merge};
-use super::condition::{Condition, PropertyCondition};
+use super::condition::Condition;
 use super::events::Reading;
 use super::filter::Filter;
 use super::token::PageToken;
@@ -58,7 +58,7 @@ impl Member {
 pub struct Timeline<'v> {
     view: &'v View,
     members: Vec<Member>,
-    filter: Filter,
+    pub(super) filter: Filter,
     newest_first: bool,
     limit: Option<usize>,
     after: Option<PageToken>,
@@ -148,7 +148,7 @@ impl<'v> Timeline<'v> {
     /// Keeps events with a property, by name or path, that satisfies a condition.
     #[must_use]
     pub fn where_property(mut self, path: impl Into<String>, condition: Condition) -> Self {
-        self.filter.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+        self.filter.add_condition(path, condition);
         self
     }
 

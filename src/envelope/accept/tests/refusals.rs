@@ -1,5 +1,7 @@
 //! What is refused, with the exact words.
 
+use chrono::{DateTime, Utc};
+
 use super::*;
 
 fn reason(line: &str) -> String {
@@ -224,8 +226,7 @@ fn the_event_limit_is_exact() {
     let accepted = accept_line(&line(r#","userId":"u","properties":{"a":"b"}"#)).unwrap();
     let bytes = FIXED_KEY_BYTES + accepted.texts().len() + accepted.body().len();
     for (bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
-        let mut limits = Limits::default();
-        limits.event_bytes_max = bytes_max;
+        let limits = Limits { event_bytes_max: bytes_max, ..Limits::default() };
         let acceptor = Acceptor::new(limits, hasher());
         let result = acceptor.accept(&accepted.to_envelope(), NOW, &mut acceptor.scratch());
         assert_eq!(result.is_ok(), fits);

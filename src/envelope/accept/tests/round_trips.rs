@@ -182,3 +182,15 @@ proptest! {
         let _ = Envelope::from_json(&bytes);
     }
 }
+
+#[test]
+fn what_grows_by_hashing_over_a_limit_is_refused_at_once() {
+    let addresses = vec!["203.0.113.9"; 3000].join(",");
+    let list = accept_line(&line(&format!(r#","properties":{{"ip":"{addresses}"}}"#))).unwrap_err();
+    assert!(list.to_string().starts_with("properties.ip"), "{list}");
+    let key = format!("ip{}", "_".repeat(251));
+    let name = accept_line(&line(&format!(r#","properties":{{"{key}":"203.0.113.9"}}"#))).unwrap_err();
+    assert!(matches!(name, Error::Invalid { .. }), "{name}");
+    let key = format!("ip{}", "_".repeat(250));
+    accept_line(&line(&format!(r#","properties":{{"{key}":"203.0.113.9"}}"#))).unwrap();
+}

@@ -102,13 +102,11 @@ fn a_given_time_may_be_a_day_ahead_and_no_more() {
         accept_envelope(&ahead(day + 1)).unwrap_err().to_string(),
         "timestamp: is more than 24 h ahead of the store's clock"
     );
-    let mut limits = Limits::default();
-    limits.future_skew_max = Duration::from_secs(90);
+    let limits = Limits { future_skew_max: Duration::from_secs(90), ..Limits::default() };
     let acceptor = Acceptor::new(limits, hasher());
     let refused = acceptor.accept(&ahead(day), NOW, &mut acceptor.scratch()).unwrap_err();
     assert_eq!(refused.to_string(), "timestamp: is more than 90 s ahead of the store's clock");
-    let mut limits = Limits::default();
-    limits.future_skew_max = Duration::MAX;
+    let limits = Limits { future_skew_max: Duration::MAX, ..Limits::default() };
     let acceptor = Acceptor::new(limits, hasher());
     acceptor.accept(&ahead(1000 * day), NOW, &mut acceptor.scratch()).unwrap();
 }

@@ -1,6 +1,7 @@
 //! The path of a value in errors: names of keys and places in lists, never values.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::{Entry, TreeWriter};
 use crate::error::Error;
@@ -37,7 +38,8 @@ impl TreeWriter<'_> {
         for (index, level) in self.core.levels.iter().enumerate().take(depth) {
             let Some(last) = level.count.checked_sub(1) else { break };
             if !level.is_object {
-                path.push_str(&format!("[{last}]"));
+                // Writing to a string does not fail.
+                let _ = write!(path, "[{last}]");
                 continue;
             }
             let inner = self.core.levels.get(index + 1);
@@ -58,6 +60,6 @@ fn push_key(path: &mut String, key: &[u8]) {
         path.push('.');
         path.push_str(&key);
     } else {
-        path.push_str(&format!("[\"{}\"]", key.escape_debug()));
+        let _ = write!(path, "[\"{}\"]", key.escape_debug());
     }
 }

@@ -26,7 +26,7 @@ fn depth_is_limited() {
 fn keys_are_counted_over_all_trees_of_an_envelope() {
     let limits = Limits { keys_max: 4, ..Limits::default() };
     let mut builder = TreeBuilder::new(&limits);
-    let mut push = |builder: &mut TreeBuilder, root, text: &str| -> Result<()> {
+    let push = |builder: &mut TreeBuilder, root, text: &str| -> Result<()> {
         let mut writer = builder.begin(root, None);
         Reader::new(text.as_bytes())?.value_into(&mut writer)?;
         writer.finish().map(drop)
