@@ -148,11 +148,8 @@ pub(crate) fn small_shop() -> String {
     add("order.placed", "2024-02-02T00:00:00Z", "u_2", r#""properties":{"amount":100,"currency":"USD"}"#);
     add("order.placed", "2024-02-03T00:00:00Z", "u_2", r#""properties":{"amount":"free"}"#);
     add("identify", "2024-02-04T00:00:00Z", "u_1", r#""context":{"traits":{"plan":"pro"}}"#);
-    text.push_str(&format!(
-        "{{\"orgId\":\"{ORG}\",\"projectId\":\"{SHOP}\",\"module\":\"links\",\"eventType\":\"link.clicked\",\
-         \"timestamp\":\"2024-02-05T00:00:00.500Z\",\"anonymousId\":\"d_2\"}}\n"
-    ));
-    text
+    let device = envelope("link.clicked", "2024-02-05T00:00:00.500Z", "", r#""anonymousId":"d_2""#);
+    text + &device.replace("\"userId\":\"\",", "").replace("analytics", "links")
 }
 
 /// Every file of a directory with its content and time of change.

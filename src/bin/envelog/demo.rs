@@ -159,7 +159,7 @@ fn timeline(view: &View, person: PersonRef<'_>, show: &mut Show) -> Outcome {
     let took = start.elapsed();
     show.heading(format_args!("The newest {events} events of who ordered last, found in {}:", Took(took)))?;
     let mut listing = Listing::new(&mut show.output);
-    for event in timeline.iter() {
+    for event in &timeline {
         listing.add(event)?;
     }
     listing.end()
