@@ -4,8 +4,13 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_kill;
 mod crash_sim;
+mod derived;
+mod faults;
 mod format_doc;
+mod full_disk;
 mod layering;
+mod model;
 mod support;
 mod tidy;
