@@ -156,14 +156,16 @@ fn read(criterion: &mut Criterion) {
     types.sort_by_key(|event_type| event_type.events.abs_diff(total * 8 / 100));
     let frequent = types[0].name.to_string();
     let priced = "order.placed";
-    let month = DateTime::from_timestamp(1_709_251_200, 0).unwrap()..DateTime::from_timestamp(1_711_843_200, 0).unwrap();
+    let month = DateTime::from_timestamp(1_709_251_200, 0).unwrap()
+        ..DateTime::from_timestamp(1_711_843_200, 0).unwrap();
 
     let mut group = criterion.benchmark_group("read");
     group.sample_size(20);
     group.throughput(Throughput::Elements(view.events().of_type(&frequent).count().unwrap()));
     group.bench_function("by_type_8_percent", |bencher| {
         bencher.iter(|| {
-            let visit = |sum: u64, event: envelog::Result<envelog::EventRef<'_>>| sum ^ event.unwrap().seq().get();
+            let visit =
+                |sum: u64, event: envelog::Result<envelog::EventRef<'_>>| sum ^ event.unwrap().seq().get();
             view.events().of_type(&frequent).iter().fold(0, visit)
         });
     });

@@ -104,16 +104,17 @@ pub use chrono::{DateTime, Utc};
 pub use uuid::Uuid;
 
 pub use envelope::{
-    Accepted, Envelope, EventType, IpHashing, Kind, ListIter, Note, Notes, Number, Object, ObjectIter, Value, ValueRef,
+    Accepted, Envelope, EventType, IpHashing, Kind, ListIter, Note, Notes, Number, Object, ObjectIter, Value,
+    ValueRef,
 };
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use log::{Durability, OnCorruption, RecoveryReport};
 pub use profile::{PersonRef, Profile, ProfileState, Profiles, Trait, TraitName, Traits};
 pub use store::{
-    Ack, Activity, Batch, Bucket, Condition, CursorKey, Event, EventQuery, EventRef, Events, Grouped, Identify,
-    NameCount, Options, PageToken, Period, Project, PropertyQuery, Scope, Stats, Store, Sum, Ticket, Timeline,
-    TimelineEvents, Track, View,
+    Ack, Activity, Batch, Bucket, Condition, CursorKey, Event, EventQuery, EventRef, Events, Grouped,
+    Identify, NameCount, Options, PageToken, Period, Project, PropertyQuery, Scope, Stats, Store, Sum,
+    Ticket, Timeline, TimelineEvents, Track, View,
 };
 pub use types::{Epoch, Position, Seq};
 

@@ -116,8 +116,14 @@ impl<F: Fold> Log<F> {
             next_id,
         );
         let position = (opened.next_seq, opened.last_received_at);
-        let stage =
-            Stage::new((segment, Arc::clone(&file)), (active.end, filled), position, lineage, marked_open, parts.decisions);
+        let stage = Stage::new(
+            (segment, Arc::clone(&file)),
+            (active.end, filled),
+            position,
+            lineage,
+            marked_open,
+            parts.decisions,
+        );
         let inner = Arc::new(Inner {
             disk: opened.disk,
             manifest,
@@ -384,9 +390,7 @@ impl<F: Fold> Inner<F> {
         check(&stage.decisions)?;
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
-        if let Some(to) =
-            stage.roll_for(bytes, &self.filler, durable, false, &mut || self.before_roll())?
-        {
+        if let Some(to) = stage.roll_for(bytes, &self.filler, durable, false, &mut || self.before_roll())? {
             flush.roll_mapped(to, &self.marks).inspect_err(|_| self.marks.poison())?;
         }
         stage.ensure_filled(bytes, &self.filler)?;

@@ -74,17 +74,18 @@ impl Filler {
             window: FILL_WINDOW_BYTES_MIN.min(capacity),
             wanted: 0,
         };
-        let state = State {
-            target,
-            prepared: None,
-            prepare: false,
-            next_id,
-            error: None,
-            stopping: false,
-            waits: 0,
-        };
+        let state =
+            State { target, prepared: None, prepare: false, next_id, error: None, stopping: false, waits: 0 };
         let header_len = active.header().header_len;
-        Self { disk, capacity, header_len, mapped, state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() }
+        Self {
+            disk,
+            capacity,
+            header_len,
+            mapped,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        }
     }
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {

@@ -124,7 +124,12 @@ impl<F: Fold> Flush<F> {
         self.reach(end, end)?;
         self.writer.write(to.frame_offset, &to.frame)?;
         self.writer.publish(end);
-        self.fold_bytes(to.frame_offset, &to.frame, || marks.set_visible(to.rolled.last_seq), &mut Vec::new());
+        self.fold_bytes(
+            to.frame_offset,
+            &to.frame,
+            || marks.set_visible(to.rolled.last_seq),
+            &mut Vec::new(),
+        );
         let Some(writer) = to.writer else { return Ok(()) };
         self.enter(to.rolled, (&to.next, to.next_file), writer, marks.durable());
         self.populated = to.next_limit;

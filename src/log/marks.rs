@@ -153,7 +153,9 @@ mod tests {
             move || marks.wait_durable(Seq::new(3))
         });
         marks.poison();
-        assert!(matches!(waiter.join().unwrap(), Err(Error::SyncFailed { durable }) if durable == Seq::new(2)));
+        assert!(
+            matches!(waiter.join().unwrap(), Err(Error::SyncFailed { durable }) if durable == Seq::new(2))
+        );
         assert!(matches!(marks.check_running(), Err(Error::Poisoned)));
     }
 }

@@ -129,7 +129,11 @@ impl<D> Stage<D> {
     ) -> Result<Option<RolledTo>> {
         let bytes_max = self.lineage.capacity - u64::from(self.lineage.header_len) - ROLL_BYTES;
         if bytes > bytes_max {
-            return Err(Error::TooLarge { what: "a batch, which must fit into one segment,", bytes, bytes_max });
+            return Err(Error::TooLarge {
+                what: "a batch, which must fit into one segment,",
+                bytes,
+                bytes_max,
+            });
         }
         if self.end + bytes + ROLL_BYTES <= self.lineage.capacity {
             return Ok(None);
@@ -306,15 +310,13 @@ fn put(out: &mut Vec<u8>, head: &[u8; frame::HEADER_LEN], draft: &Draft<'_>) {
 ///
 /// [`Error::TooLarge`] where one is longer than a reader takes.
 pub(crate) fn batch_bytes(drafts: &[Draft<'_>]) -> Result<u64> {
-    drafts.iter().try_fold(0u64, |sum, draft| {
-        match frame::frame_len(draft.keys.len(), draft.body.len()) {
-            Some(len) if len <= FRAME_BYTES_MAX => Ok(sum.saturating_add(frame::stride(len))),
-            _ => Err(Error::TooLarge {
-                what: "a frame",
-                bytes: (draft.keys.len() + draft.body.len()) as u64,
-                bytes_max: u64::from(FRAME_BYTES_MAX),
-            }),
-        }
+    drafts.iter().try_fold(0u64, |sum, draft| match frame::frame_len(draft.keys.len(), draft.body.len()) {
+        Some(len) if len <= FRAME_BYTES_MAX => Ok(sum.saturating_add(frame::stride(len))),
+        _ => Err(Error::TooLarge {
+            what: "a frame",
+            bytes: (draft.keys.len() + draft.body.len()) as u64,
+            bytes_max: u64::from(FRAME_BYTES_MAX),
+        }),
     })
 }
 

@@ -148,10 +148,7 @@ impl Store {
         })
     }
 
-    fn append_with(
-        &self,
-        accept: impl FnOnce(&Writer, &mut Workspace, Nanos) -> Result<()>,
-    ) -> Result<Ack> {
+    fn append_with(&self, accept: impl FnOnce(&Writer, &mut Workspace, Nanos) -> Result<()>) -> Result<Ack> {
         let writer = self.writer()?;
         let mut workspace = writer.workspace();
         let outcome = accept(writer, &mut workspace, writer.now()).and_then(|()| {

@@ -25,9 +25,7 @@ impl<'a> CursorKey<'a> {
     pub(super) fn keys(self) -> CursorKeys<'a> {
         match self {
             Self::Store(name) => CursorKeys { project_id: None, name },
-            Self::Project(project_id, name) => {
-                CursorKeys { project_id: Some(project_id.into_bytes()), name }
-            }
+            Self::Project(project_id, name) => CursorKeys { project_id: Some(project_id.into_bytes()), name },
         }
     }
 }
@@ -180,10 +178,7 @@ impl Batch {
         self.workspace.as_mut().map(|workspace| &mut workspace.drafts).ok_or(Error::ReadOnly)
     }
 
-    fn push_with(
-        &mut self,
-        accept: impl FnOnce(&Store, &mut Workspace, Nanos) -> Result<()>,
-    ) -> Result<()> {
+    fn push_with(&mut self, accept: impl FnOnce(&Store, &mut Workspace, Nanos) -> Result<()>) -> Result<()> {
         let now = self.store.writer()?.now();
         let Some(workspace) = &mut self.workspace else { return Err(Error::ReadOnly) };
         accept(&self.store, workspace, now)?;

@@ -133,13 +133,7 @@ impl Derived<'_> {
     }
 
     fn run_origin(&self, number: u64, first_seq: Seq, last_seq: Seq) -> profile::Origin {
-        profile::Origin {
-            store_id: self.store_id(),
-            hash_key: self.hash_key,
-            number,
-            first_seq,
-            last_seq,
-        }
+        profile::Origin { store_id: self.store_id(), hash_key: self.hash_key, number, first_seq, last_seq }
     }
 
     /// Writes and syncs a run of all rows of a delta. It is not listed yet, its name not durable.
@@ -147,7 +141,12 @@ impl Derived<'_> {
     /// # Errors
     ///
     /// Those of the medium.
-    pub(super) fn write_run(&self, first_seq: Seq, last_seq: Seq, delta: &Delta) -> Result<(ProfileRun, Run)> {
+    pub(super) fn write_run(
+        &self,
+        first_seq: Seq,
+        last_seq: Seq,
+        delta: &Delta,
+    ) -> Result<(ProfileRun, Run)> {
         let number = self.manifest.current().next_run;
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;

@@ -185,7 +185,8 @@ impl<'v> EventRef<'v> {
             }
         }
         let body = self.body();
-        for (name, object) in [(&b",\"properties\":"[..], body.properties), (b",\"context\":", body.context)] {
+        for (name, object) in [(&b",\"properties\":"[..], body.properties), (b",\"context\":", body.context)]
+        {
             if let Some(object) = object {
                 out.extend_from_slice(name);
                 object.write_json(out);

@@ -42,7 +42,8 @@ pub use event::{Event, EventRef};
 pub use options::Options;
 pub use project::Project;
 pub use query::{
-    Bucket, Condition, EventQuery, Events, Grouped, PageToken, Period, PropertyQuery, Sum, Timeline, TimelineEvents,
+    Bucket, Condition, EventQuery, Events, Grouped, PageToken, Period, PropertyQuery, Sum, Timeline,
+    TimelineEvents,
 };
 pub use scope::{Identify, Scope, Track};
 pub use stats::Stats;

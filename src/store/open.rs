@@ -13,8 +13,8 @@ use super::seal::{SealGate, SealJob, SealQueue, Sealer};
 use super::state::ReadState;
 use super::writer::Writer;
 use super::{Inner, Store};
-use crate::envelope::address::{AddressHasher, KeyId};
 use crate::envelope::Acceptor;
+use crate::envelope::address::{AddressHasher, KeyId};
 use crate::error::{Error, Result};
 use crate::format::manifest::SealedSegment;
 use crate::format::names::SECRET;
@@ -45,7 +45,8 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let Some(active) = active else { return Err(Error::ReadOnly) };
     let report = opened.report.clone();
     let queue = Arc::new(SealQueue::default());
-    let segment_bytes_max = opened.active.as_ref().map_or(options.segment_bytes_max, |writer| writer.capacity());
+    let segment_bytes_max =
+        opened.active.as_ref().map_or(options.segment_bytes_max, |writer| writer.capacity());
     let fold = StoreFold {
         active,
         state: Arc::clone(&state),
@@ -193,7 +194,8 @@ impl Folded {
         let mut last_seq = opened.next_seq.get().saturating_sub(1);
         for (at, tail) in opened.tail.iter().enumerate() {
             let is_last = at + 1 == opened.tail.len();
-            let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, |writer| writer.capacity());
+            let capacity =
+                opened.active.as_ref().filter(|_| is_last).map_or(tail.end, |writer| writer.capacity());
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
             last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());
@@ -220,7 +222,11 @@ impl Folded {
 }
 
 /// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
-fn fold_tail(tail: &TailSegment, writer: &mut ActiveWriter, profiles: &mut ProfileMap) -> Result<Option<u64>> {
+fn fold_tail(
+    tail: &TailSegment,
+    writer: &mut ActiveWriter,
+    profiles: &mut ProfileMap,
+) -> Result<Option<u64>> {
     let mut last = None;
     for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
         let (_, offset, frame) = item?;

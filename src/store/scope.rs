@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::Store;
 use super::ack::Ack;
 use super::append::Ticket;
-use super::Store;
 use crate::envelope::{Envelope, Value};
 use crate::error::Result;
 use crate::types::Nanos;

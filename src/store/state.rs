@@ -80,7 +80,9 @@ impl ReadState {
         let snapshot = self.snapshot()?;
         let mut ids = BTreeSet::new();
         for handle in snapshot.segments.iter() {
-            ids.extend(handle.index_until(snapshot.visible).projects()?.into_iter().map(|project| project.id));
+            ids.extend(
+                handle.index_until(snapshot.visible).projects()?.into_iter().map(|project| project.id),
+            );
         }
         Ok(ids.into_iter().map(Uuid::from_bytes).collect())
     }

@@ -50,7 +50,12 @@ impl Store {
             segments: snapshot.segments.len() as u64,
             sealed_segments: manifest.segments.len() as u64,
             log_bytes: 0,
-            index_bytes: manifest.segments.iter().filter_map(|segment| segment.index).map(|file| file.len).sum(),
+            index_bytes: manifest
+                .segments
+                .iter()
+                .filter_map(|segment| segment.index)
+                .map(|file| file.len)
+                .sum(),
             profile_bytes: manifest.runs.iter().map(|run| run.file.len).sum(),
             visible: snapshot.visible,
             durable: inner.state.marks.durable(),

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod bad_input;
-mod environment;
 #[cfg(feature = "cli")]
 mod cli;
+mod environment;
 mod format_doc;
 mod layering;
 mod privacy;

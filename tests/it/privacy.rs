@@ -20,9 +20,31 @@ const CHILD: &str = "ENVELOG_PRIVACY_CHILD";
 
 /// The keys that are known to hold an address, as producers write them.
 const KEYS: [&str; 26] = [
-    "ip", "$ip", "IP", "ipAddress", "ip_address", "ipv4", "ipv6", "clientIp", "client-ip", "userIp", "sourceIp",
-    "requestIp", "remoteAddr", "REMOTE_ADDR", "remoteAddress", "remoteIp", "hostIp", "host_ip", "x-forwarded-for",
-    "X-Forwarded-For", "x-real-ip", "X_Real_IP", "forwarded", "cf-connecting-ip", "CF-Connecting-IP",
+    "ip",
+    "$ip",
+    "IP",
+    "ipAddress",
+    "ip_address",
+    "ipv4",
+    "ipv6",
+    "clientIp",
+    "client-ip",
+    "userIp",
+    "sourceIp",
+    "requestIp",
+    "remoteAddr",
+    "REMOTE_ADDR",
+    "remoteAddress",
+    "remoteIp",
+    "hostIp",
+    "host_ip",
+    "x-forwarded-for",
+    "X-Forwarded-For",
+    "x-real-ip",
+    "X_Real_IP",
+    "forwarded",
+    "cf-connecting-ip",
+    "CF-Connecting-IP",
     "true-client-ip",
 ];
 
@@ -97,7 +119,9 @@ impl Needles {
 fn the_search_finds_what_is_there() {
     let needles = Needles::new(["203.0.113.140", "2001:db8::7"]);
     assert!(needles.count >= 5);
-    for text in ["x203.0.113.140", "203.0.113.1401", "[2001:db8::7]:1", "2001:0DB8:0000:0000:0000:0000:0000:0007"] {
+    for text in
+        ["x203.0.113.140", "203.0.113.1401", "[2001:db8::7]:1", "2001:0DB8:0000:0000:0000:0000:0000:0007"]
+    {
         assert!(needles.find(text.as_bytes()).is_some(), "{text}");
     }
     assert_eq!(needles.find(b"203.0.113.14 2001:db8::8"), None);
@@ -259,11 +283,15 @@ fn files_are_for_their_owner_alone_whatever_the_umask() {
     for umask in ["000", "022", "0777"] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store");
-        let run = || child("privacy::child_that_fills_and_recovers_a_store", &path, &format!("umask {umask};"));
+        let run =
+            || child("privacy::child_that_fills_and_recovers_a_store", &path, &format!("umask {umask};"));
         assert!(run().success());
         damage_small(&path);
-        let store =
-            Options::new().tiny_segments(8 * 1024).on_corruption(OnCorruption::Quarantine).open(&path).unwrap();
+        let store = Options::new()
+            .tiny_segments(8 * 1024)
+            .on_corruption(OnCorruption::Quarantine)
+            .open(&path)
+            .unwrap();
         drop(store);
         assert!(run().success());
         let mut names = BTreeSet::new();
@@ -319,7 +347,8 @@ impl Canaries {
         self.next += 1;
         let [_, _, high, low] = self.next.to_be_bytes();
         let v4 = Ipv4Addr::new(198, 18, high, low);
-        let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0x1000, 0x1000 + u16::from_be_bytes([high, low]));
+        let v6 =
+            Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0x1000, 0x1000 + u16::from_be_bytes([high, low]));
         let full: Vec<String> = v6.segments().iter().map(|part| format!("{part:04X}")).collect();
         self.texts.push(if self.next % Self::FORMS < 7 { v4.to_string() } else { v6.to_string() });
         match self.next % Self::FORMS {
@@ -450,7 +479,11 @@ fn canaries_in_every_place_and_form_leave_no_byte_on_any_path() {
         needles.assert_not_in(&profile.traits_json());
     }
     needles.assert_not_in(&view.profiles_canonical_json().unwrap());
-    needles.assert_not_in(&format!("{store:?} {view:?} {:?} {:?}", store.stats().unwrap(), view.traits().unwrap()));
+    needles.assert_not_in(&format!(
+        "{store:?} {view:?} {:?} {:?}",
+        store.stats().unwrap(),
+        view.traits().unwrap()
+    ));
     store.sync().unwrap();
     copy_directory(&path, &crashed);
     store.close().unwrap();
@@ -546,7 +579,12 @@ fn an_exported_line_imports_again_to_the_same_envelope() {
         for _ in 0..3 {
             other.clear();
             thrice.next().unwrap().unwrap().to_json(&mut other);
-            assert!(one == other, "{} became {}", String::from_utf8_lossy(&one), String::from_utf8_lossy(&other));
+            assert!(
+                one == other,
+                "{} became {}",
+                String::from_utf8_lossy(&one),
+                String::from_utf8_lossy(&other)
+            );
         }
     }
     assert_eq!(
@@ -611,10 +649,12 @@ fn accepting_what_was_accepted_changes_nothing() {
         let store = &stores[usize::from(scrub)];
         // Two spellings of a key may become one name, which is refused.
         let Ok(once) = store.accept(&envelope) else { return Ok(()) };
-        let twice = store.accept(&once.to_envelope()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let twice =
+            store.accept(&once.to_envelope()).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert!(once.to_envelope() == twice.to_envelope());
         prop_assert_eq!(once.timestamp(), twice.timestamp());
-        let thrice = store.accept(&twice.to_envelope()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let thrice =
+            store.accept(&twice.to_envelope()).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert!(twice == thrice, "with its notes and its bytes");
         Ok(())
     });
@@ -625,7 +665,8 @@ fn accepting_what_was_accepted_changes_nothing() {
 fn with_another_secret_old_tokens_stay_and_new_ones_differ() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store");
-    let open = |secret: &str| Options::new().durability(Durability::Buffered).secret(secret).open(&path).unwrap();
+    let open =
+        |secret: &str| Options::new().durability(Durability::Buffered).secret(secret).open(&path).unwrap();
     let token = |store: &Store, value: &str| {
         let ack = store.append(plain("canary.planted").context("ip", value)).unwrap();
         let view = store.project(PROJECT).view().unwrap();

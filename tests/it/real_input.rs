@@ -24,10 +24,8 @@ pub(crate) fn ignored(reason: &str) {
 
 /// The path of a file of the reference data; none, and said so, where that is absent.
 pub(crate) fn reference(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ENVELOG_REFERENCE_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("ENVELOG_REFERENCE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = folder.join(name);
     if path.is_file() {
         return Some(path);
@@ -133,7 +131,11 @@ fn profiles(view: &View) -> Map<String, Json> {
 fn sample(profiles: &Map<String, Json>) -> Json {
     let expected = expected();
     let wanted = expected["profiles_sample"].as_object().unwrap();
-    profiles.iter().filter(|(id, _)| wanted.contains_key(*id)).map(|(id, traits)| (id.clone(), traits.clone())).collect()
+    profiles
+        .iter()
+        .filter(|(id, _)| wanted.contains_key(*id))
+        .map(|(id, traits)| (id.clone(), traits.clone()))
+        .collect()
 }
 
 /// The time and type of each event of a user, newest first.
@@ -197,7 +199,11 @@ fn check_timelines_as_sets(view: &View, lines: &[String], times: usize) {
         let oldest = instants.first().unwrap();
         for time in instants.iter().filter(|time| time != &oldest) {
             let at = |events: &[(String, String)]| {
-                events.iter().filter(|event| event.0 == **time).map(|event| event.1.clone()).collect::<BTreeSet<_>>()
+                events
+                    .iter()
+                    .filter(|event| event.0 == **time)
+                    .map(|event| event.1.clone())
+                    .collect::<BTreeSet<_>>()
             };
             assert_eq!(at(&had), at(&newest), "{user} {time}");
         }
@@ -293,7 +299,10 @@ fn the_shop_twice_over_doubles_events_and_leaves_users_and_profiles() {
     through_reopening(&small_segments(), &twice, |view| {
         check_answers(view, 2);
         check_timelines_as_sets(view, &lines, 2);
-        assert!(view.profiles_canonical_json().unwrap() == canonical, "the profiles are the same byte for byte");
+        assert!(
+            view.profiles_canonical_json().unwrap() == canonical,
+            "the profiles are the same byte for byte"
+        );
     });
 }
 
@@ -320,7 +329,11 @@ fn every_event_of_the_shop_comes_back_by_value_but_for_addresses() {
         if let (Some(address), Some(token)) = (address, token) {
             assert!(token.as_str().unwrap().starts_with("iph1:") && token.as_str().unwrap().len() == 46);
             let (address, token) = (address.to_string(), token.to_string());
-            assert_eq!(*tokens.entry(address).or_insert_with(|| token.clone()), token, "one address, one token");
+            assert_eq!(
+                *tokens.entry(address).or_insert_with(|| token.clone()),
+                token,
+                "one address, one token"
+            );
         }
         assert!(same(&came, &went), "{line}");
         let owned = serde_json::to_value(event.to_event()).unwrap();

@@ -109,7 +109,8 @@ fn what_was_appended_is_folded_and_stands_in_the_log_after_closing() {
         let (log, frames, _) = start(&disk, level);
         for n in 0..200u32 {
             let body = n.to_le_bytes();
-            let appended = log.append(&[draft(&body), draft(b"note")], |_| Ok(()), |count| *count += 1).unwrap();
+            let appended =
+                log.append(&[draft(&body), draft(b"note")], |_| Ok(()), |count| *count += 1).unwrap();
             assert_eq!(appended.last, appended.first.next());
             assert_eq!(appended.notes, [(appended.last, 7)]);
         }
@@ -177,7 +178,8 @@ fn threads_that_append_at_once_all_get_their_own_seqs() {
         assert_eq!(frames.len(), 400);
         assert!(frames.is_sorted_by(|a, b| a.0 < b.0));
         for thread in 0..4u8 {
-            let mine: Vec<u8> = frames.iter().filter(|(_, body)| body[0] == thread).map(|(_, body)| body[1]).collect();
+            let mine: Vec<u8> =
+                frames.iter().filter(|(_, body)| body[0] == thread).map(|(_, body)| body[1]).collect();
             assert!(mine.is_sorted(), "a thread's own appends keep their order");
         }
     }

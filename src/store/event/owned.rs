@@ -147,11 +147,8 @@ impl Serialize for Event {
         map.serialize_entry("module", &self.module)?;
         map.serialize_entry("eventType", &self.event_type)?;
         map.serialize_entry("timestamp", &rfc3339(self.timestamp))?;
-        let ids = [
-            ("userId", &self.user_id),
-            ("anonymousId", &self.anonymous_id),
-            ("messageId", &self.message_id),
-        ];
+        let ids =
+            [("userId", &self.user_id), ("anonymousId", &self.anonymous_id), ("messageId", &self.message_id)];
         for (name, id) in ids {
             if let Some(id) = id {
                 map.serialize_entry(name, id)?;

@@ -113,7 +113,11 @@ impl<'v> Merged<'v> {
             arms.filter_map(|arm| Some((arm.back()?, arm))).max_by_key(|(ordinal, _)| *ordinal)?.1.back.take()
         } else {
             let arms = self.arms.iter_mut();
-            arms.filter_map(|arm| Some((arm.front()?, arm))).min_by_key(|(ordinal, _)| *ordinal)?.1.front.take()
+            arms.filter_map(|arm| Some((arm.front()?, arm)))
+                .min_by_key(|(ordinal, _)| *ordinal)?
+                .1
+                .front
+                .take()
         }
     }
 }

@@ -94,7 +94,11 @@ impl Filter {
     }
 
     /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
-    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Option<Option<TypeSet>>> {
+    pub(crate) fn types_in(
+        &self,
+        index: &SegmentIndex,
+        project: ProjectNo,
+    ) -> Result<Option<Option<TypeSet>>> {
         if !self.by_type {
             return Ok(Some(None));
         }

@@ -114,7 +114,9 @@ pub(super) enum By {
 impl By {
     fn periods(self) -> Vec<(DateTime<Utc>, usize)> {
         match self {
-            Self::Period(by) => by.groups.into_iter().map(|(start, no)| (time::to_datetime(start), no)).collect(),
+            Self::Period(by) => {
+                by.groups.into_iter().map(|(start, no)| (time::to_datetime(start), no)).collect()
+            }
             Self::Name(_) => Vec::new(),
         }
     }
@@ -234,7 +236,9 @@ impl ByName {
         let index = segment.index;
         self.of_segment.clear();
         match self.names {
-            Names::Types => index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name)),
+            Names::Types => {
+                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name))
+            }
             Names::Modules => {
                 index.modules(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));
             }

@@ -36,7 +36,9 @@ impl FromStr for PageToken {
     /// [`Error::Invalid`] for text that is no token.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
-            if text.len() != LEN || !text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
+            if text.len() != LEN
+                || !text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+            {
                 return None;
             }
             let newest_first = match text.as_bytes().first()? {

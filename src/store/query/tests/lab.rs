@@ -85,7 +85,8 @@ impl Lab {
             writer.set_limit(self.segment_bytes).unwrap();
             let segment = Arc::new(Segment::checked(Arc::new(self.disk.clone()), file, header, map));
             let index = ActiveWriter::new(HASH_KEY, self.segment_bytes);
-            self.handles.push(Arc::new(SegmentHandle::active(Arc::clone(&segment), Arc::clone(index.index()))));
+            self.handles
+                .push(Arc::new(SegmentHandle::active(Arc::clone(&segment), Arc::clone(index.index()))));
             let crcs = crc32fast::Hasher::new();
             self.active = Some(Active { segment, header, map: writer, index, crcs, end: start });
         }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::envelope::{Number, Object, Value, time};
 use crate::error::Error;
 use crate::format::keys::EventKeys;
+use crate::storage::SimRng;
 use crate::store::query::filter::{Filter, includes};
 use crate::store::query::tests::lab::Lab;
 use crate::store::query::{Condition, Period};
-use crate::storage::SimRng;
 use crate::types::{Nanos, Seq};
 
 pub(super) const PROJECTS: [[u8; 16]; 2] = [[1; 16], [2; 16]];
@@ -138,7 +138,11 @@ pub(super) fn random_filter(rng: &mut SimRng, rows: &[Row], last: i64) -> Filter
         let mut edge = || {
             // Often exactly the time of an event.
             let row = &rows[pick(rng, rows.len())];
-            if rng.chance(500) { row.time.get() } else { START + i64::try_from(rng.below(last.unsigned_abs() - START.unsigned_abs())).unwrap() }
+            if rng.chance(500) {
+                row.time.get()
+            } else {
+                START + i64::try_from(rng.below(last.unsigned_abs() - START.unsigned_abs())).unwrap()
+            }
         };
         let (one, other) = (edge(), edge());
         filter.since(time::to_datetime(Nanos::new(one.min(other))));
@@ -200,9 +204,10 @@ pub(super) fn takes(filter: &Filter, project: [u8; 16], visible: Seq, row: &Row)
         && includes(filter.times, row.time)
         && filter.seq_min <= row.seq
         && row.seq <= filter.seq_max
-        && filter.conditions.iter().all(|each| {
-            row.property(&each.path).is_some_and(|value| satisfies(value, &each.condition))
-        })
+        && filter
+            .conditions
+            .iter()
+            .all(|each| row.property(&each.path).is_some_and(|value| satisfies(value, &each.condition)))
 }
 
 /// Counts of rows, of users, and sums of the integers in `amount` up to 64 bits, by key.

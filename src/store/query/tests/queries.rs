@@ -2,7 +2,8 @@
 
 use super::lab::Lab;
 use super::model::{
-    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, grouped, period_start, random_filter, random_store, takes,
+    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, grouped, period_start, random_filter, random_store,
+    takes,
 };
 use crate::envelope::{Object, Value};
 use crate::error::Error;
@@ -70,7 +71,8 @@ fn check_numbers(view: &View, filter: &Filter, rows: &[&Row]) {
 
     for period in [Period::Day, Period::Month] {
         let wanted: Vec<_> = grouped(rows, |row| period_start(period, row)).into_iter().collect();
-        let (by, day) = (query.by(period), |key: chrono::DateTime<chrono::Utc>| key.to_rfc3339()[..10].to_owned());
+        let (by, day) =
+            (query.by(period), |key: chrono::DateTime<chrono::Utc>| key.to_rfc3339()[..10].to_owned());
         let counts = by.count().unwrap().into_iter();
         let numbers = counts.zip(by.users().unwrap()).zip(by.sum("amount").unwrap());
         let numbers: Vec<_> = numbers

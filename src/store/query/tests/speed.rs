@@ -19,7 +19,12 @@ const USERS: u64 = 100_000;
 fn skewed(rng: &mut SimRng, count: u64) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "a random fraction")]
     let fraction = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small"
+    )]
     let number = ((count as f64).powf(fraction)) as u64;
     number.saturating_sub(1).min(count - 1)
 }
@@ -103,16 +108,25 @@ fn questions_over_a_million_events() {
         });
         median(&format!("count of type, {count} events"), 1, |_| events(kind).count().unwrap());
         let days = |from: i64, to: i64| {
-            time::to_datetime(Nanos::new(START + from * 24 * HOUR))..time::to_datetime(Nanos::new(START + to * 24 * HOUR))
+            time::to_datetime(Nanos::new(START + from * 24 * HOUR))
+                ..time::to_datetime(Nanos::new(START + to * 24 * HOUR))
         };
         median("count of it in a range of time", 1, |_| events(kind).between(days(20, 100)).count().unwrap());
         median("sum of its amount", count, |_| events(kind).sum("amount").unwrap().count);
         median("users of it", count, |_| events(kind).users().unwrap());
-        median("it by day", count, |_| events(kind).by(crate::store::Period::Day).count().unwrap().len() as u64);
+        median("it by day", count, |_| {
+            events(kind).by(crate::store::Period::Day).count().unwrap().len() as u64
+        });
     }
-    median("five types of a prefix", 1, |_| view.events().type_prefix("kind_1").iter().flatten().count() as u64);
+    median("five types of a prefix", 1, |_| {
+        view.events().type_prefix("kind_1").iter().flatten().count() as u64
+    });
     median("everything", EVENTS, |_| view.events().iter().flatten().count() as u64);
-    median("everything by month", EVENTS, |_| view.events().by(crate::store::Period::Month).count().unwrap().len() as u64);
+    median("everything by month", EVENTS, |_| {
+        view.events().by(crate::store::Period::Month).count().unwrap().len() as u64
+    });
     median("users of everything", EVENTS, |_| view.events().users().unwrap());
-    median("module billing", EVENTS / 10, |_| view.events().module("billing").iter().flatten().count() as u64);
+    median("module billing", EVENTS / 10, |_| {
+        view.events().module("billing").iter().flatten().count() as u64
+    });
 }

@@ -59,8 +59,7 @@ fn check_store(seed: u64, events: usize, questions: usize) -> usize {
         let project = PROJECTS[usize::from(rng.chance(200))];
         let view = lab.view_until(visible, project);
         let (user, device) = (format!("user_{}", rng.below(21)), format!("device_{}", rng.below(21)));
-        let person =
-            if rng.chance(700) { PersonRef::User(&user) } else { PersonRef::Anonymous(&device) };
+        let person = if rng.chance(700) { PersonRef::User(&user) } else { PersonRef::Anonymous(&device) };
         let mut filter = random_filter(&mut rng, &rows, last);
         (filter.user, filter.device) = (None, None);
         filter.seqs(Seq::ZERO..Seq::new(u64::MAX));

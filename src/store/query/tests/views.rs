@@ -67,13 +67,19 @@ fn types_modules_and_users_are_those_of_the_events_in_view() {
             let mut names: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
             in_view.iter().for_each(|row| names.entry(name(row)).or_default().push(row.time.get()));
             let named = names.into_iter().map(|(name, times)| {
-                (name.to_owned(), times.len() as u64, times.iter().min().copied(), times.iter().max().copied())
+                (
+                    name.to_owned(),
+                    times.len() as u64,
+                    times.iter().min().copied(),
+                    times.iter().max().copied(),
+                )
             });
             named.collect::<Vec<_>>()
         };
         let counted = |counts: Vec<NameCount>| {
             let nanos = |time: chrono::DateTime<chrono::Utc>| time.timestamp_nanos_opt();
-            let named = counts.into_iter().map(|each| (each.name, each.events, nanos(each.first), nanos(each.last)));
+            let named =
+                counts.into_iter().map(|each| (each.name, each.events, nanos(each.first), nanos(each.last)));
             named.collect::<Vec<_>>()
         };
         assert_eq!(counted(view.event_types().unwrap()), names(|row| row.event_type));
@@ -150,9 +156,15 @@ fn an_event_comes_back_as_the_envelope_that_it_was() {
         let meta: serde_json::Value = serde_json::from_slice(&with_meta).unwrap();
         assert_eq!(meta["seq"], event.seq().get());
         assert!(meta["receivedAt"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(owned.property("page.url").and_then(|url| url.as_str()), event.property("page.url").and_then(|url| url.as_str()));
+        assert_eq!(
+            owned.property("page.url").and_then(|url| url.as_str()),
+            event.property("page.url").and_then(|url| url.as_str())
+        );
         assert_eq!(owned.person(), event.person());
         let shown = format!("{event:?} {owned:?}");
-        assert!(!shown.contains("user_") && !shown.contains("device_") && !shown.contains("/cart"), "{shown}");
+        assert!(
+            !shown.contains("user_") && !shown.contains("device_") && !shown.contains("/cart"),
+            "{shown}"
+        );
     }
 }
