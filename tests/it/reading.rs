@@ -261,12 +261,16 @@ fn a_view_stands_still_while_events_are_appended_and_segments_are_sealed() {
     assert_eq!(numbers(view.events().iter()), before.1, "and outlives the store");
 }
 
-/// The seqs of a user's timeline, oldest first.
-fn timeline_of(user: &str) -> Vec<u64> {
-    let mut events: Vec<_> =
-        (1_u64..).step_by(2).zip(known()).filter(|(_, known)| known.user.as_deref() == Some(user)).collect();
-    events.sort_by_key(|(seq, known)| (known.at, *seq));
-    events.into_iter().map(|(seq, _)| seq).collect()
+/// The amounts of a user's timeline, oldest first; each event has an amount of its own.
+fn timeline_of(user: &str) -> Vec<i64> {
+    let mut events = known();
+    events.retain(|known| known.user.as_deref() == Some(user));
+    events.sort_by_key(|known| (known.at, known.amount));
+    events.into_iter().map(|known| known.amount).collect()
+}
+
+fn amount(event: envelog::Result<envelog::EventRef<'_>>) -> i64 {
+    event.unwrap().property("amount").unwrap().as_i64().unwrap()
 }
 
 #[test]
@@ -290,7 +294,7 @@ fn pages_go_on_where_the_last_ended_also_after_reopening_and_appending() {
                     timeline = timeline.after(token.parse::<PageToken>().unwrap());
                 }
                 let mut events = timeline.iter();
-                let got: Vec<u64> = events.by_ref().map(|event| event.unwrap().seq().get()).collect();
+                let got: Vec<i64> = events.by_ref().map(amount).collect();
                 if got.is_empty() {
                     break;
                 }
@@ -314,15 +318,15 @@ fn pages_go_on_where_the_last_ended_also_after_reopening_and_appending() {
     let view = store.project(PROJECT).view().unwrap();
     let first = view.timeline("u3").newest_first().limit(5);
     let mut first = first.iter();
-    let got: Vec<u64> = first.by_ref().map(|event| event.unwrap().seq().get()).collect();
+    let got: Vec<i64> = first.by_ref().map(amount).collect();
     let token = first.page_token().unwrap();
     store
         .append(Envelope::new(ORG, PROJECT, "m", "a.b").user("u3").at(time("2024-05-01T00:00:00Z")))
         .unwrap();
     let view = store.project(PROJECT).view().unwrap();
     let next = view.timeline("u3").newest_first().limit(5).after(token);
-    let next: Vec<u64> = next.iter().map(|event| event.unwrap().seq().get()).collect();
-    let newest: Vec<u64> = wanted.iter().rev().take(10).copied().collect();
+    let next: Vec<i64> = next.iter().map(amount).collect();
+    let newest: Vec<i64> = wanted.iter().rev().take(10).copied().collect();
     assert_eq!([got, next].concat(), newest);
     assert_eq!(
         "x".parse::<PageToken>().unwrap_err().to_string(),
@@ -335,32 +339,33 @@ fn a_timeline_has_its_filters_and_devices_have_theirs() {
     let directory = TempDir::new().unwrap();
     let store = filled(&directory);
     let view = store.project(PROJECT).view().unwrap();
-    let seqs = |timeline: envelog::Timeline<'_>| {
-        timeline.iter().map(|event| event.unwrap().seq().get()).collect::<Vec<_>>()
-    };
-    let by_seq = |seq: u64| Known::nth(u32::try_from((seq - 1) / 2).unwrap());
+    let amounts = |timeline: envelog::Timeline<'_>| timeline.iter().map(amount).collect::<Vec<_>>();
+    let by_amount = |amount: i64| Known::nth(u32::try_from(amount / 1_000).unwrap());
     let all = timeline_of("u3");
-    assert_eq!(seqs(view.timeline("u3")), all);
+    assert_eq!(amounts(view.timeline("u3")), all);
     let (from, to) = (time("2024-02-01T00:00:00Z"), time("2024-02-02T12:00:00Z"));
     let kept = |keep: &dyn Fn(&Known) -> bool| {
-        all.iter().copied().filter(|seq| keep(&by_seq(*seq))).collect::<Vec<_>>()
+        all.iter().copied().filter(|amount| keep(&by_amount(*amount))).collect::<Vec<_>>()
     };
     assert_eq!(
-        seqs(view.timeline("u3").type_prefix("order.")),
+        amounts(view.timeline("u3").type_prefix("order.")),
         kept(&|known| known.event_type.starts_with("order."))
     );
     assert_eq!(
-        seqs(view.timeline("u3").of_type("page.viewed")),
+        amounts(view.timeline("u3").of_type("page.viewed")),
         kept(&|known| known.event_type == "page.viewed")
     );
-    assert_eq!(seqs(view.timeline("u3").module("billing")), kept(&|known| known.module == "billing"));
-    assert_eq!(seqs(view.timeline("u3").between(from..to)), kept(&|known| from <= known.at && known.at < to));
+    assert_eq!(amounts(view.timeline("u3").module("billing")), kept(&|known| known.module == "billing"));
     assert_eq!(
-        seqs(view.timeline("u3").where_property("amount", Condition::AtMost(100_000.into()))),
+        amounts(view.timeline("u3").between(from..to)),
+        kept(&|known| from <= known.at && known.at < to)
+    );
+    assert_eq!(
+        amounts(view.timeline("u3").where_property("amount", Condition::AtMost(100_000.into()))),
         kept(&|known| known.amount <= 100_000)
     );
     let activity = view.activity("u3").unwrap().unwrap();
-    let times: Vec<_> = all.iter().map(|seq| by_seq(*seq).at).collect();
+    let times: Vec<_> = all.iter().map(|amount| by_amount(*amount).at).collect();
     assert_eq!((activity.first, activity.last), (times[0], times[times.len() - 1]));
     assert_eq!(activity.events, all.len() as u64);
     assert!(view.activity("nobody").unwrap().is_none());
