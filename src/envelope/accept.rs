@@ -47,7 +47,6 @@ pub(crate) struct Acceptor {
 }
 
 /// Memory that one writer uses again for one envelope after another.
-#[derive(Debug)]
 pub(crate) struct Scratch {
     trees: TreeBuilder,
     key: String,

@@ -35,6 +35,8 @@ pub(crate) struct Parts<F: Fold> {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) level: Durability,
+    /// Longest segment that is begun from now on.
+    pub(crate) segment_bytes_max: u64,
 }
 
 /// What an append returns: the seqs of its frames, and the marks that applying them left.
@@ -99,7 +101,7 @@ impl<F: Fold> Log<F> {
             store_id: current.store_id,
             epoch: current.epoch(),
             header_len: header.header_len,
-            capacity: writer.capacity(),
+            segment_bytes_max: parts.segment_bytes_max,
         };
         let marked_open = current.state == State::Open;
         let next_id = opened.next_segment;
@@ -110,15 +112,15 @@ impl<F: Fold> Log<F> {
         let filler = Filler::new(
             Arc::clone(&opened.disk),
             (&segment, Arc::clone(&file)),
-            filled,
-            writer.capacity(),
+            (filled, writer.capacity()),
+            parts.segment_bytes_max,
             mapped,
             next_id,
         );
         let position = (opened.next_seq, opened.last_received_at);
         let stage = Stage::new(
             (segment, Arc::clone(&file)),
-            (active.end, filled),
+            (active.end, filled, writer.capacity()),
             position,
             lineage,
             marked_open,
@@ -270,7 +272,7 @@ impl<F: Fold> Log<F> {
             written.and_then(|()| inner.mark_closed())
         } else {
             before();
-            Ok(())
+            if inner.marks.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
         };
         if let Some(prepared) = inner.filler.stop() {
             super::fill::discard(&*inner.disk, &prepared);

@@ -25,6 +25,7 @@ pub(crate) struct Prepared {
 struct Target {
     id: SegmentId,
     file: Arc<dyn File>,
+    capacity: u64,
     filled: u64,
     window: u64,
     /// Fill at least this far.
@@ -45,7 +46,8 @@ struct State {
 /// What the writer and the background thread share.
 pub(crate) struct Filler {
     disk: Arc<dyn Disk>,
-    capacity: u64,
+    /// Longest segment that is begun from now on.
+    segment_bytes_max: u64,
     /// Where frames begin in a segment's file.
     header_len: u32,
     /// Whether pages of a new file are entered into the page table ahead of the first store.
@@ -62,14 +64,15 @@ impl Filler {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         (active, file): (&Segment, Arc<dyn File>),
-        filled: u64,
-        capacity: u64,
+        (filled, capacity): (u64, u64),
+        segment_bytes_max: u64,
         mapped: bool,
         next_id: SegmentId,
     ) -> Self {
         let target = Target {
             id: active.header().id,
             file,
+            capacity,
             filled,
             window: FILL_WINDOW_BYTES_MIN.min(capacity),
             wanted: 0,
@@ -79,7 +82,7 @@ impl Filler {
         let header_len = active.header().header_len;
         Self {
             disk,
-            capacity,
+            segment_bytes_max,
             header_len,
             mapped,
             state: Mutex::new(state),
@@ -97,10 +100,10 @@ impl Filler {
     /// Returns how far the file is filled, and from which end on it wants to be asked again.
     pub(crate) fn ask(&self, end: u64) -> (u64, u64) {
         let mut state = self.state.lock();
-        let window = state.target.window;
-        let wanted = end.saturating_add(window).min(self.capacity);
+        let (window, capacity) = (state.target.window, state.target.capacity);
+        let wanted = end.saturating_add(window).min(capacity);
         state.target.wanted = state.target.wanted.max(wanted);
-        let half = end >= self.capacity / 2;
+        let half = end >= capacity / 2;
         if half && state.prepared.is_none() {
             state.prepare = true;
         }
@@ -108,8 +111,8 @@ impl Filler {
             self.work.notify_one();
         }
         let filled = state.target.filled;
-        let again = if filled >= self.capacity {
-            if half { u64::MAX } else { self.capacity / 2 }
+        let again = if filled >= capacity {
+            if half { u64::MAX } else { capacity / 2 }
         } else {
             filled.saturating_sub(window / 2)
         };
@@ -123,7 +126,7 @@ impl Filler {
     /// The error of the background write: [`Error::NoSpace`] where the disk is full.
     pub(crate) fn wait_filled(&self, end: u64) -> Result<u64> {
         let mut state = self.state.lock();
-        state.target.wanted = state.target.wanted.max(end.min(self.capacity));
+        state.target.wanted = state.target.wanted.max(end.min(state.target.capacity));
         if state.target.filled < end {
             state.waits += 1;
         }
@@ -157,6 +160,7 @@ impl Filler {
         state.target = Target {
             id: prepared.id,
             file: Arc::clone(&prepared.file),
+            capacity: self.segment_bytes_max,
             filled: prepared.filled,
             window: state.target.window,
             wanted: 0,
@@ -210,7 +214,7 @@ impl Filler {
             if state.stopping {
                 return;
             }
-            let step = state.next_step(self.capacity);
+            let step = state.next_step(self.segment_bytes_max);
             drop(state);
             let outcome = self.step(step);
             let mut state = self.state.lock();
@@ -268,7 +272,7 @@ impl Filler {
 
     fn map(&self, file: &Arc<dyn File>, filled: u64) -> Result<MapWriter> {
         let floor = u64::from(self.header_len);
-        let (mut writer, _map) = file.map_log(floor, floor, self.capacity)?;
+        let (mut writer, _map) = file.map_log(floor, floor, self.segment_bytes_max)?;
         writer.set_limit(filled)?;
         if self.mapped {
             writer.populate(floor..filled)?;
@@ -297,15 +301,15 @@ impl State {
         self.target.filled < self.target.wanted || (self.prepare && self.prepared.is_none())
     }
 
-    fn next_step(&mut self, capacity: u64) -> Step {
-        let Target { id, file, filled, window, wanted } = &self.target;
+    fn next_step(&mut self, segment_bytes_max: u64) -> Step {
+        let Target { id, file, capacity, filled, window, wanted } = &self.target;
         if filled < wanted {
             // One window at a time, so that commits do not wait behind a long sync.
-            let to = filled.saturating_add(*window).min(capacity);
+            let to = filled.saturating_add(*window).min(*capacity);
             return Step::Fill { id: *id, file: Arc::clone(file), from: *filled, to };
         }
         let id = self.next_id;
         self.next_id = id.next();
-        Step::Prepare { id, bytes: (*window).min(capacity) }
+        Step::Prepare { id, bytes: (*window).min(segment_bytes_max) }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) struct Lineage {
     pub(crate) store_id: [u8; 16],
     pub(crate) epoch: Epoch,
     pub(crate) header_len: u32,
-    pub(crate) capacity: u64,
+    /// Longest segment that is begun from now on.
+    pub(crate) segment_bytes_max: u64,
 }
 
 /// The append position. Guarded by the log's stage lock.
@@ -48,6 +49,8 @@ pub(crate) struct Stage<D> {
     segment: Arc<Segment>,
     file: Arc<dyn File>,
     pub(crate) end: u64,
+    /// Longest that this segment may become.
+    capacity: u64,
     limit: u64,
     /// From this end on the filler is asked for more.
     ask_at: u64,
@@ -86,7 +89,7 @@ pub(crate) struct Sealed {
 impl<D> Stage<D> {
     pub(crate) fn new(
         (segment, file): (Arc<Segment>, Arc<dyn File>),
-        (end, limit): (u64, u64),
+        (end, limit, capacity): (u64, u64, u64),
         (next_seq, last_received_at): (Seq, Nanos),
         lineage: Lineage,
         marked_open: bool,
@@ -99,6 +102,7 @@ impl<D> Stage<D> {
             segment,
             file,
             end,
+            capacity,
             limit,
             ask_at: 0,
             seed,
@@ -127,7 +131,8 @@ impl<D> Stage<D> {
         staged: bool,
         before_roll: &mut dyn FnMut() -> Result<u64>,
     ) -> Result<Option<RolledTo>> {
-        let bytes_max = self.lineage.capacity - u64::from(self.lineage.header_len) - ROLL_BYTES;
+        let room = |capacity: u64| capacity - u64::from(self.lineage.header_len) - ROLL_BYTES;
+        let bytes_max = room(self.lineage.segment_bytes_max);
         if bytes > bytes_max {
             return Err(Error::TooLarge {
                 what: "a batch, which must fit into one segment,",
@@ -135,7 +140,7 @@ impl<D> Stage<D> {
                 bytes_max,
             });
         }
-        if self.end + bytes + ROLL_BYTES <= self.lineage.capacity {
+        if self.end + bytes + ROLL_BYTES <= self.capacity {
             return Ok(None);
         }
         self.ensure_filled(0, filler)?;
@@ -209,6 +214,7 @@ impl<D> Stage<D> {
         self.file = Arc::clone(&next_file);
         self.seed = header.seed();
         self.end = u64::from(self.lineage.header_len);
+        self.capacity = self.lineage.segment_bytes_max;
         self.limit = next_limit;
         self.ask_at = 0;
         if staged {

@@ -11,10 +11,10 @@ use super::merge::{Merge, Source};
 use super::row::{RowRef, split_cursor};
 use super::run::Run;
 use super::view::{Profile, RowBytes, TraitName, is_over_limit};
-use crate::Limits;
 use crate::envelope::{Kind, Note, Notes};
 use crate::error::Result;
 use crate::format::cursor::CursorKeys;
+use crate::limits::Limits;
 use crate::types::Seq;
 
 /// Rows in layers. A clone is cheap and stays as it is while the original goes on.

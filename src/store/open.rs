@@ -45,13 +45,11 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let Some(active) = active else { return Err(Error::ReadOnly) };
     let report = opened.report.clone();
     let queue = Arc::new(SealQueue::default());
-    let segment_bytes_max =
-        opened.active.as_ref().map_or(options.segment_bytes_max, |writer| writer.capacity());
     let fold = StoreFold {
         active,
         state: Arc::clone(&state),
         queue: Arc::clone(&queue),
-        segment_bytes_max: segment_bytes_max.max(options.segment_bytes_max),
+        segment_bytes_max: options.segment_bytes_max,
     };
     let parts = Parts {
         fold,
@@ -61,6 +59,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         entropy: Arc::clone(&options.entropy),
         marks: Arc::clone(&state.marks),
         level: options.durability,
+        segment_bytes_max: options.segment_bytes_max,
     };
     let epoch = manifest.current().epoch();
     let log = Arc::new(Log::start(opened, Arc::clone(&manifest), parts)?);

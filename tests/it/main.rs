@@ -5,10 +5,15 @@
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+<<<<<<< HEAD
+=======
+mod crash_sim;
+>>>>>>> main
 mod environment;
 mod format_doc;
 mod layering;
 mod privacy;
 mod reading;
 mod real_input;
+mod support;
 mod tidy;

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::Limits;
 use crate::envelope::value::arbitrary::{check, json, wide};
 use crate::envelope::{Number, Object, Value};
+use crate::limits::Limits;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Unit;

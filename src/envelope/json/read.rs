@@ -1,10 +1,10 @@
 //! The pull parser.
 
 use super::walk::Ignore;
-use crate::Result;
 use crate::envelope::number::{Scanned, scan};
 use crate::envelope::tree::{Kind, TreeWriter};
 use crate::error::Error;
+use crate::error::Result;
 
 /// A pull parser over one JSON text.
 #[derive(Debug, Clone)]

@@ -8,7 +8,8 @@ use crate::envelope::address::{AddressHasher, IpHashing, ProjectHasher};
 use crate::envelope::json::Reader;
 use crate::envelope::value::arbitrary::{check as property, json, same, text, wide};
 use crate::envelope::{Number, Value};
-use crate::{Limits, Result};
+use crate::error::Result;
+use crate::limits::Limits;
 
 mod hostile;
 mod limits;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Error;
+use crate::error::Error;
 use crate::format::manifest::DerivedFile;
 
 const MIX: Mix = Mix { frames: 300, projects: 2, types: 5, users: 20, late: 20, others: 10, step: 1_000_000 };

@@ -80,6 +80,7 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u6
         entropy: env.entropy,
         marks,
         level,
+        segment_bytes_max: options.segment_bytes_max,
     };
     (Log::start(opened, manifest, parts).unwrap(), frames, facts)
 }

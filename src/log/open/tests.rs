@@ -72,7 +72,7 @@ fn a_closed_store_goes_on_in_place_and_no_byte_changes() {
     assert_eq!(items(&opened), writer.items);
     assert_eq!(opened.manifest.epoch(), Epoch::FIRST);
     assert_eq!(opened.next_seq.get(), writer.items.len() as u64 + 1);
-    assert_eq!(opened.last_received_at, Nanos::new(10 * writer.items.len() as i64));
+    assert_eq!(opened.last_received_at, Nanos::new(10 * i64::try_from(writer.items.len()).unwrap()));
     let tail = opened.tail.last().unwrap();
     assert_eq!(tail.end, writer.spots.last().unwrap().end);
     assert_eq!(opened.active.as_ref().unwrap().committed(), tail.end);
@@ -248,7 +248,7 @@ pub(in crate::log) fn sealed_store() -> Writer {
 #[test]
 fn sealed_segments_are_opened_beside_the_tail() {
     let mut writer = sealed_store();
-    let roll_seq = writer.items.len() as i64;
+    let roll_seq = i64::try_from(writer.items.len()).unwrap();
     let disk = writer.die();
     let opened = open(&disk, &options()).unwrap();
     assert_eq!(opened.sealed.len(), 2);
@@ -267,7 +267,7 @@ fn a_sealed_segment_that_is_missing_short_or_another_is_found_at_open() {
     type Harm = fn(&SimDisk);
     let harms: [(Harm, &str); 4] = [
         (|disk| disk.remove_file("seg-1.log"), "missing"),
-        (|disk| drop(disk.truncate("seg-1.log", 3000)), "short"),
+        (|disk| assert!(disk.truncate("seg-1.log", 3000)), "short"),
         (|disk| flip(disk, "seg-1.log", 40), "header"),
         (|disk| disk.set_file_bytes("seg-1.log", &disk.file_bytes("seg-2.log").unwrap()), "another"),
     ];

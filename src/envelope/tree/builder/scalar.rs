@@ -1,9 +1,9 @@
 //! Values one by one: limits on their lengths, and tokens in the place of addresses.
 
 use super::{TREE_BYTES_MAX, TreeWriter, layout};
-use crate::Result;
 use crate::envelope::number::{Number, Parts, Scanned, scan};
 use crate::envelope::tree::view::{Kind, ValueRef};
+use crate::error::Result;
 
 impl TreeWriter<'_> {
     pub(crate) fn null(&mut self) -> Result<()> {

@@ -1,0 +1,341 @@
+//! What the safety tests share: how much to do, random workloads, and what was given to a store and what came of it.
+//!
+//! Every suite prints its seed. `ENVELOG_SEED=` makes the same run again, and `ENVELOG_CASE=` one case of it.
+
+pub(crate) mod answers;
+pub(crate) mod oracle;
+pub(crate) mod workload;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use envelog::testing::{ManualClock, SeededEntropy, SimRng};
+use envelog::{DateTime, Durability, Envelope, Event, Number, Options, Utc, Uuid, Value};
+
+/// How much a run of the tests does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// What the README's test command does.
+    Test,
+    Ci,
+    Campaign,
+}
+
+pub(crate) fn effort() -> Effort {
+    match std::env::var("ENVELOG_EFFORT").as_deref() {
+        Ok("ci") => Effort::Ci,
+        Ok("campaign") => Effort::Campaign,
+        _ => Effort::Test,
+    }
+}
+
+/// The one of three numbers that the effort asks for; `ENVELOG_COUNT` overrides it.
+pub(crate) fn count(test: u64, ci: u64, campaign: u64) -> u64 {
+    let wanted = std::env::var("ENVELOG_COUNT").ok().and_then(|count| count.parse().ok());
+    wanted.unwrap_or(match effort() {
+        Effort::Test => test,
+        Effort::Ci => ci,
+        Effort::Campaign => campaign,
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "seeds and distributions are what a reader of the run wants to see")]
+pub(crate) fn say(line: impl fmt::Display) {
+    eprintln!("{line}");
+}
+
+/// Reports a test that cannot run here; where `CI=true` it must.
+pub(crate) fn ignored(test: &str, reason: impl fmt::Display) {
+    say(format_args!("{test} ... ignored: {reason}"));
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} must run where CI=true: {reason}");
+}
+
+/// Many cases of one suite, on all processors.
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    /// How much is to be done, in units that the cases count.
+    pub(crate) wanted: u64,
+    /// Less than this is a failure of the suite.
+    pub(crate) least: u64,
+    /// No case begins after this.
+    pub(crate) cap: Duration,
+}
+
+impl Suite {
+    /// Runs cases until enough is done; a case returns how much it did.
+    pub(crate) fn run(&self, case: impl Fn(u64, &mut SimRng) -> u64 + Sync) {
+        let seed = SimRng::seed_of_run();
+        let only: Option<u64> = std::env::var("ENVELOG_CASE").ok().and_then(|case| case.parse().ok());
+        say(format_args!("{}: ENVELOG_SEED={seed}", self.name));
+        let started = Instant::now();
+        let (next, done) = (AtomicU64::new(only.unwrap_or(0)), AtomicU64::new(0));
+        let worker = || {
+            while done.load(Ordering::Relaxed) < self.wanted && started.elapsed() < self.cap {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let _told = OnPanic { name: self.name, seed, case: number };
+                let mut rng = SimRng::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
+                done.fetch_add(case(number, &mut rng), Ordering::Relaxed);
+                if only.is_some() {
+                    break;
+                }
+            }
+        };
+        let threads =
+            if only.is_some() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+            for worker in workers {
+                if let Err(panic) = worker.join() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        });
+        let done = done.into_inner();
+        say(format_args!("{}: {done} in {:.1} s", self.name, started.elapsed().as_secs_f64()));
+        assert!(
+            only.is_some() || done >= self.least.min(self.wanted),
+            "{}: only {done} were done",
+            self.name
+        );
+    }
+}
+
+struct OnPanic {
+    name: &'static str,
+    seed: u64,
+    case: u64,
+}
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(format_args!(
+                "{}: failed with ENVELOG_SEED={} ENVELOG_CASE={}",
+                self.name, self.seed, self.case
+            ));
+        }
+    }
+}
+
+/// How often things happened, over all threads.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    pub(crate) fn add(&self, what: impl Into<String>) {
+        *self.0.lock().unwrap().entry(what.into()).or_default() += 1;
+    }
+
+    pub(crate) fn get(&self, what: &str) -> u64 {
+        self.0.lock().unwrap().get(what).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn print(&self, suite: &str) {
+        for (what, count) in &*self.0.lock().unwrap() {
+            say(format_args!("{suite}: {count:>7} {what}"));
+        }
+    }
+
+    /// At least this many in a hundred of `of` are `what`.
+    pub(crate) fn assert_share(&self, what: &str, of: &str, percent: u64) {
+        let (part, whole) = (self.get(what), self.get(of));
+        assert!(part * 100 >= whole * percent, "{part} of {whole} {of} are {what}, not {percent} %");
+    }
+}
+
+pub(crate) const LEVELS: [Durability; 3] =
+    [Durability::Buffered, Durability::Interval { ms: 2, bytes: 4096 }, Durability::Synced];
+
+pub(crate) fn level_name(level: Durability) -> &'static str {
+    match level {
+        Durability::Buffered => "at Buffered",
+        Durability::Interval { .. } => "at Interval",
+        _ => "at Synced",
+    }
+}
+
+/// The time at which the clocks of these tests begin, in nanoseconds.
+pub(crate) const NOW: i64 = 1_750_000_000_000_000_000;
+
+/// Options with a clock and randomness that `rng` decides.
+pub(crate) fn options(rng: &mut SimRng, level: Durability, segment_bytes: u64) -> Options {
+    let clock = ManualClock::new(NOW);
+    clock.set_step(7_000_000);
+    Options::new()
+        .durability(level)
+        .tiny_segments(segment_bytes)
+        .clock(Arc::new(clock))
+        .entropy(Arc::new(SeededEntropy::new(rng.next_u64())))
+}
+
+pub(crate) const PROJECTS: u8 = 2;
+pub(crate) const USERS: u8 = 5;
+pub(crate) const DEVICES: u8 = 4;
+pub(crate) const TYPES: [&str; 5] = ["order.placed", "order.paid", "page.viewed", "cart.added", "identify"];
+pub(crate) const MODULES: [&str; 3] = ["billing", "analytics", "shop"];
+pub(crate) const TRAITS: [&str; 4] = ["plan", "seats", "city", "score"];
+
+pub(crate) fn project_id(project: u8) -> Uuid {
+    Uuid::from_u128(0x1000 + u128::from(project))
+}
+
+pub(crate) fn org_id() -> Uuid {
+    Uuid::from_u128(0x77)
+}
+
+/// An event as a test gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draft {
+    /// No other event of the test has it; it travels as the message id.
+    pub(crate) number: u64,
+    pub(crate) project: u8,
+    pub(crate) event_type: &'static str,
+    pub(crate) module: &'static str,
+    pub(crate) user: Option<u8>,
+    pub(crate) device: Option<u8>,
+    pub(crate) timestamp: i64,
+    pub(crate) amount: Option<Amount>,
+    pub(crate) padding: usize,
+    /// Traits that are set, or unset where there is no value.
+    pub(crate) traits: BTreeMap<&'static str, Option<i64>>,
+    pub(crate) traits_once: BTreeMap<&'static str, i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Amount {
+    Integer(i64),
+    /// A multiple of 1/8, so that sums of them are exact whatever their order.
+    Float(f64),
+    Text,
+}
+
+impl Draft {
+    pub(crate) fn draw(rng: &mut SimRng, number: u64) -> Self {
+        let is_identify = rng.chance(180);
+        let pick = |rng: &mut SimRng, from: &[&'static str]| from[index(rng, from.len())];
+        let event_type = if is_identify { TYPES[4] } else { pick(rng, &TYPES[..4]) };
+        // Identify events never tie, so that a fold needs no second rule; the others do.
+        let timestamp = if is_identify {
+            NOW - small(rng.below(1 << 40)) * 1000 - small(number % 1000)
+        } else {
+            NOW - small(rng.below(60)) * 43_200_000_000_000
+        };
+        let mut traits = BTreeMap::new();
+        let mut traits_once = BTreeMap::new();
+        if is_identify {
+            for _ in 0..=rng.below(3) {
+                let value = (!rng.chance(150)).then(|| small(rng.below(100)));
+                traits.insert(pick(rng, &TRAITS), value);
+            }
+            if rng.chance(250) {
+                traits_once.insert(pick(rng, &TRAITS), small(rng.below(100)));
+            }
+        }
+        let user = rng.chance(if is_identify { 900 } else { 700 }).then(|| byte(rng, USERS));
+        let device = rng.chance(400).then(|| byte(rng, DEVICES));
+        let amount = match rng.below(6) {
+            0 => None,
+            1 => Some(Amount::Text),
+            2 => Some(Amount::Float(f64::from(u32::try_from(rng.below(4000)).unwrap()) / 8.0 + 0.125)),
+            _ => Some(Amount::Integer(small(rng.below(2000)) - 500)),
+        };
+        let padding_max = if rng.chance(100) { 900 } else { 90 };
+        let padding = index(rng, padding_max);
+        Self {
+            number,
+            project: byte(rng, PROJECTS),
+            event_type,
+            module: if is_identify { "profiles" } else { pick(rng, &MODULES) },
+            user,
+            device,
+            timestamp,
+            amount,
+            padding,
+            traits,
+            traits_once,
+        }
+    }
+
+    pub(crate) fn message_id(&self) -> String {
+        format!("m{}", self.number)
+    }
+
+    pub(crate) fn user_id(&self) -> Option<String> {
+        self.user.map(user_id)
+    }
+
+    pub(crate) fn anonymous_id(&self) -> Option<String> {
+        self.device.map(anonymous_id)
+    }
+
+    pub(crate) fn at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(self.timestamp)
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope {
+        let mut envelope = Envelope::new(org_id(), project_id(self.project), self.module, self.event_type)
+            .at(self.at())
+            .message_id(self.message_id())
+            .property("padding", "x".repeat(self.padding));
+        envelope.user_id = self.user_id();
+        envelope.anonymous_id = self.anonymous_id();
+        envelope = match self.amount {
+            Some(Amount::Integer(amount)) => envelope.property("amount", amount),
+            Some(Amount::Float(amount)) => envelope.property("amount", Number::from_f64(amount).unwrap()),
+            Some(Amount::Text) => envelope.property("amount", "a lot"),
+            None => envelope,
+        };
+        for (name, value) in &self.traits {
+            envelope = envelope.with_trait(*name, value.map_or(Value::Null, Value::from));
+        }
+        for (name, value) in &self.traits_once {
+            envelope = envelope.with_trait_once(*name, *value);
+        }
+        envelope
+    }
+
+    /// Whether the event is this draft, in every field.
+    pub(crate) fn is(&self, event: &Event) -> bool {
+        let envelope = self.envelope();
+        event.org_id() == envelope.org_id
+            && event.project_id() == envelope.project_id
+            && event.module() == envelope.module
+            && event.event_type() == envelope.event_type
+            && Some(event.timestamp()) == envelope.timestamp
+            && event.user_id() == envelope.user_id.as_deref()
+            && event.anonymous_id() == envelope.anonymous_id.as_deref()
+            && event.message_id() == envelope.message_id.as_deref()
+            && event.properties() == envelope.properties.as_ref()
+            && event.context() == envelope.context.as_ref()
+    }
+}
+
+pub(crate) fn user_id(user: u8) -> String {
+    format!("u_{user}")
+}
+
+pub(crate) fn anonymous_id(device: u8) -> String {
+    format!("d_{device}")
+}
+
+/// The number of an event, from its message id.
+pub(crate) fn number_of(event: &Event) -> u64 {
+    let number =
+        event.message_id().and_then(|id| id.strip_prefix('m')).and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("event {} is none that was given", event.seq()))
+}
+
+pub(crate) fn index(rng: &mut SimRng, bound: usize) -> usize {
+    usize::try_from(rng.below(bound as u64)).unwrap()
+}
+
+fn byte(rng: &mut SimRng, bound: u8) -> u8 {
+    u8::try_from(rng.below(bound.into())).unwrap()
+}
+
+fn small(number: u64) -> i64 {
+    i64::try_from(number).unwrap()
+}

@@ -1,0 +1,203 @@
+//! Random work on a store by several threads, and a record of what each call was told.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use envelog::testing::SimRng;
+use envelog::{Ack, CursorKey, Error, Position, Store, Ticket};
+
+use super::{Draft, index, project_id};
+
+/// What a call was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The positions of its events.
+    Acked(Vec<Position>),
+    /// It may have been stored or not.
+    Unknown,
+    /// Nothing of it was stored.
+    Refused,
+}
+
+/// One call: events and perhaps a cursor, stored together or not at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) cursor: Option<(String, u64)>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What is asked of each thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) threads: usize,
+    pub(crate) calls: u64,
+    /// Whether a call that failed ends the thread's work.
+    pub(crate) stops_at_error: bool,
+}
+
+/// Numbers events over a whole test.
+pub(crate) type Numbers = AtomicU64;
+
+pub(crate) fn cursor_key(name: &str) -> CursorKey<'_> {
+    if name.starts_with('s') { CursorKey::Store(name) } else { CursorKey::Project(project_id(0), name) }
+}
+
+/// Works on the store, and returns what each thread did, in its order.
+pub(crate) fn work(store: &Store, rng: &mut SimRng, numbers: &Numbers, work: Work) -> Vec<Vec<Attempt>> {
+    let seeds: Vec<u64> = (0..work.threads).map(|_| rng.next_u64()).collect();
+    if let [seed] = *seeds {
+        return vec![Worker::new(store, seed, numbers, 0).run(work)];
+    }
+    std::thread::scope(|scope| {
+        let start = |(thread, seed): (usize, &u64)| {
+            let mut worker = Worker::new(store, *seed, numbers, thread);
+            scope.spawn(move || worker.run(work))
+        };
+        let threads: Vec<_> = seeds.iter().enumerate().map(start).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+struct Worker<'a> {
+    store: &'a Store,
+    rng: SimRng,
+    numbers: &'a Numbers,
+    thread: usize,
+    done: Vec<Attempt>,
+    /// Tickets not waited for, with the places of their attempts.
+    tickets: Vec<(usize, Ticket)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(store: &'a Store, seed: u64, numbers: &'a Numbers, thread: usize) -> Self {
+        let rng = SimRng::new(seed);
+        Self { store, rng, numbers, thread, done: Vec::new(), tickets: Vec::new() }
+    }
+
+    fn run(&mut self, work: Work) -> Vec<Attempt> {
+        for _ in 0..work.calls {
+            if self.call().is_err() && work.stops_at_error {
+                break;
+            }
+        }
+        self.redeem();
+        std::mem::take(&mut self.done)
+    }
+
+    fn draft(&mut self) -> Draft {
+        Draft::draw(&mut self.rng, self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn call(&mut self) -> Result<(), ()> {
+        match self.rng.below(100) {
+            0..55 => {
+                self.redeem();
+                let draft = self.draft();
+                let outcome = self.store.append(draft.envelope()).map(|ack| vec![ack]);
+                self.keep(vec![draft], None, outcome)
+            }
+            55..75 => self.batch(),
+            75..90 => self.submit(),
+            90..95 => {
+                self.redeem();
+                self.store.sync().map(drop).map_err(drop)
+            }
+            95..98 => {
+                self.redeem();
+                match self.done.last().map(|attempt| &attempt.outcome) {
+                    Some(Outcome::Acked(positions)) if !positions.is_empty() => {
+                        self.store.wait_durable(positions[0]).map_err(drop)
+                    }
+                    _ => Ok(()),
+                }
+            }
+            98 => self.store.wait_sealed().map_err(drop),
+            _ => {
+                let view = self.store.project(project_id(0)).view().map_err(drop)?;
+                view.events().count().map(drop).map_err(drop)
+            }
+        }
+    }
+
+    fn batch(&mut self) -> Result<(), ()> {
+        self.redeem();
+        let events = if self.rng.chance(100) { 0 } else { 1 + index(&mut self.rng, 6) };
+        let drafts: Vec<Draft> = (0..events).map(|_| self.draft()).collect();
+        let cursor = (events == 0 || self.rng.chance(400)).then(|| {
+            let scope = if self.rng.chance(500) { 's' } else { 'p' };
+            (
+                format!("{scope}{}-{}", self.thread, self.rng.below(2)),
+                self.numbers.fetch_add(1, Ordering::Relaxed),
+            )
+        });
+        let cursor_at = index(&mut self.rng, events + 1);
+        let mut batch = self.store.batch();
+        let mut set = Ok(());
+        for at in 0..=events {
+            if let Some((name, state)) = cursor.as_ref().filter(|_| at == cursor_at) {
+                set = set.and(batch.set_cursor(cursor_key(name), &state.to_le_bytes()));
+            }
+            if let Some(draft) = drafts.get(at) {
+                set = set.and(batch.push(&draft.envelope()));
+            }
+        }
+        let outcome = set.and_then(|()| batch.commit());
+        self.keep(drafts, cursor, outcome)
+    }
+
+    fn submit(&mut self) -> Result<(), ()> {
+        let draft = self.draft();
+        match self.store.submit(draft.envelope()) {
+            Ok(ticket) => {
+                self.tickets.push((self.done.len(), ticket));
+                self.done.push(Attempt { drafts: vec![draft], cursor: None, outcome: Outcome::Unknown });
+                Ok(())
+            }
+            Err(error) => self.keep(vec![draft], None, Err(error)),
+        }
+    }
+
+    /// Waits for all tickets.
+    fn redeem(&mut self) {
+        for (at, ticket) in std::mem::take(&mut self.tickets) {
+            self.done[at].outcome = outcome(ticket.wait().map(|ack| vec![ack]));
+        }
+    }
+
+    fn keep(
+        &mut self,
+        drafts: Vec<Draft>,
+        cursor: Option<(String, u64)>,
+        told: envelog::Result<Vec<Ack>>,
+    ) -> Result<(), ()> {
+        let failed = told.is_err();
+        let outcome = outcome(told);
+        self.done.push(Attempt { drafts, cursor, outcome });
+        if failed { Err(()) } else { Ok(()) }
+    }
+}
+
+/// What an answer promises.
+pub(crate) fn outcome(told: envelog::Result<Vec<Ack>>) -> Outcome {
+    match told {
+        Ok(acks) => Outcome::Acked(acks.iter().map(|ack| ack.position).collect()),
+        Err(
+            Error::NoSpace { .. }
+            | Error::TooLarge { .. }
+            | Error::Invalid { .. }
+            | Error::InBatch { .. }
+            | Error::Closed
+            | Error::ReadOnly
+            | Error::Poisoned,
+        ) => Outcome::Refused,
+        Err(Error::SyncFailed { .. } | Error::Io { .. }) => Outcome::Unknown,
+        Err(error) => panic!("no append fails so: {error:?}"),
+    }
+}
+
+/// The last state of each cursor after some attempts of a thread.
+pub(crate) fn cursors_after(attempts: &[Attempt]) -> BTreeMap<&str, u64> {
+    let stored = attempts.iter().filter(|attempt| attempt.outcome != Outcome::Refused);
+    stored.filter_map(|attempt| attempt.cursor.as_ref()).map(|(name, state)| (&**name, *state)).collect()
+}
