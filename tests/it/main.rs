@@ -5,10 +5,7 @@
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
-<<<<<<< HEAD
-=======
 mod crash_sim;
->>>>>>> main
 mod environment;
 mod format_doc;
 mod layering;
