@@ -120,10 +120,10 @@ fn each_row_of_the_table_has_its_exact_answer_and_only_the_taken_ones_are_stored
         if had != expected {
             wrong.push(format!("{shown}\n  expected {expected:?}\n       had {had:?}"));
         }
-        if had.is_err() {
+        if let Err(error) = had {
             assert_eq!(store.visible(), before, "a refused line takes no seq: {shown}");
             let mut batch = store.batch();
-            assert_eq!(batch.push_json(input).unwrap_err().to_string(), had.unwrap_err(), "{shown}");
+            assert_eq!(batch.push_json(input).unwrap_err().to_string(), error, "{shown}");
             assert!(batch.is_empty(), "{shown}");
         } else {
             kept.push(input);

@@ -5,6 +5,7 @@ mod reading;
 mod reference;
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -148,10 +149,12 @@ pub(crate) fn small_shop() -> String {
     add("order.placed", "2024-02-02T00:00:00Z", "u_2", r#""properties":{"amount":100,"currency":"USD"}"#);
     add("order.placed", "2024-02-03T00:00:00Z", "u_2", r#""properties":{"amount":"free"}"#);
     add("identify", "2024-02-04T00:00:00Z", "u_1", r#""context":{"traits":{"plan":"pro"}}"#);
-    text.push_str(&format!(
+    let write = writeln!(
+        text,
         "{{\"orgId\":\"{ORG}\",\"projectId\":\"{SHOP}\",\"module\":\"links\",\"eventType\":\"link.clicked\",\
-         \"timestamp\":\"2024-02-05T00:00:00.5Z\",\"anonymousId\":\"d_2\"}}\n"
-    ));
+         \"timestamp\":\"2024-02-05T00:00:00.5Z\",\"anonymousId\":\"d_2\"}}"
+    );
+    write.unwrap();
     text
 }
 

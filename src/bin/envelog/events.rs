@@ -94,14 +94,14 @@ pub(crate) fn person(id: &str, is_device: bool) -> PersonRef<'_> {
 
 /// Events on their way out: envelopes as NDJSON, or rows of a table.
 pub(crate) enum Listing<'o> {
-    Rows(List<'o>),
+    Rows(Box<List<'o>>),
     Lines(&'o mut Output, Vec<u8>),
 }
 
 impl<'o> Listing<'o> {
     pub(crate) fn new(output: &'o mut Output) -> Self {
         match output.format() {
-            Format::Table => Self::Rows(output.list(COLUMNS)),
+            Format::Table => Self::Rows(Box::new(output.list(COLUMNS))),
             Format::Ndjson => Self::Lines(output, Vec::new()),
         }
     }

@@ -23,9 +23,8 @@ impl Format {
     pub(crate) fn of(choice: FormatChoice) -> Self {
         match choice {
             FormatChoice::Table => Self::Table,
-            FormatChoice::Ndjson => Self::Ndjson,
             FormatChoice::Auto if io::stdout().is_terminal() => Self::Table,
-            FormatChoice::Auto => Self::Ndjson,
+            FormatChoice::Auto | FormatChoice::Ndjson => Self::Ndjson,
         }
     }
 }

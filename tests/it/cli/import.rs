@@ -71,7 +71,8 @@ fn a_reject_never_shows_what_stood_in_the_line() {
     }
     text.push_str(&with_address("").replace("2024-03-01T00:00:00Z", "203.0.113.77"));
     text.push_str(&with_address("").replace("page.viewed", ""));
-    text.push_str(&format!("{address}\n"));
+    text.push_str(address);
+    text.push('\n');
     let answer = place.run_with_input(&["import", "-"], text.as_bytes()).success();
     assert_eq!(answer.line()["rejected"], 7);
     let rejects = std::fs::read_to_string(place.path("rejects.ndjson")).unwrap();

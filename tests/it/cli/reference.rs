@@ -12,6 +12,7 @@ use super::Place;
 const BEGINNING: usize = 5;
 
 /// The directory of the reference data. Without it the test that asks is skipped, and fails where `CI` is `true`.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn reference_data() -> Option<PathBuf> {
     let given = std::env::var_os("ENVELOG_REFERENCE_DATA").map(PathBuf::from);
     let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
@@ -69,7 +70,7 @@ fn the_reference_answers_come_out_through_the_command_line() {
         assert_eq!(lines(&["profile", user])[0]["traits"], *traits);
     }
     let digest = Sha256::digest(serde_json::to_vec(&profiles).unwrap());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(digest, expected["profiles_sha256"]);
 }
 
@@ -91,7 +92,8 @@ fn no_address_of_the_reference_data_is_in_any_file_of_the_store() {
     assert!(addresses.len() > 100, "there are addresses to look for");
     // A broken line between good ones also writes a rejects file.
     let mut text = unpacked.lines().take(5_000).collect::<Vec<_>>().join("\n");
-    text.push_str(&format!("\n{}", unpacked.lines().nth(2).unwrap().replace("\"module\"", "\"modul\"")));
+    text.push('\n');
+    text.push_str(&unpacked.lines().nth(2).unwrap().replace("\"module\"", "\"modul\""));
     let answer = place.run_with_input(&["import", "-"], text.as_bytes()).success();
     assert_eq!(answer.line()["rejected"], 1);
     // The store is below the place, and so is the rejects file.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lab::Lab;
 use super::model::{PROJECTS, Row, START, random_store};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Value};
 use crate::error::Error;
 use crate::format::manifest::EpochStart;
 use crate::storage::SimRng;
