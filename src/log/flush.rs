@@ -255,16 +255,12 @@ impl<F: Fold> Inner<F> {
             bytes.clear();
             self.stage.lock().spare = bytes;
         }
-        match outcome {
-            Ok(()) => {
-                self.marks.wake();
-                Ok(())
-            }
-            Err(_) => {
-                self.marks.poison();
-                Err(Error::SyncFailed { durable: self.marks.durable() })
-            }
+        if outcome.is_err() {
+            self.marks.poison();
+            return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
+        self.marks.wake();
+        Ok(())
     }
 
     fn write_chunks(

@@ -283,15 +283,7 @@ fn header_of(source: &TailFile, piece: &Piece) -> SegmentHeader {
 }
 
 fn written_of(source: &TailFile, piece: &Piece) -> Written {
-    Written {
-        first: piece.from,
-        end: piece.end,
-        frames: piece.frames,
-        crc_of_crcs: piece.crc_of_crcs,
-        file_len: source.len,
-        slot_generation: source.slot.map_or(0, |slot| slot.generation),
-        rolled: piece.rolled,
-    }
+    Written { first: piece.from, end: piece.end, file_len: source.len, rolled: piece.rolled }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The tests that see the crate from outside, one module for one promise.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod bad_input;
 #[cfg(feature = "cli")]

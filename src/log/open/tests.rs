@@ -4,11 +4,13 @@ pub(in crate::log) mod writer;
 
 use super::*;
 use crate::format::frame::{FrameFlags, FrameHeader, FrameKind, FrameView};
-use crate::format::manifest::{DerivedFile, GapRange, SealedSegment, State};
+use crate::format::manifest::{DerivedFile, GapRange, SealedSegment, State, epoch_of};
 use crate::format::segment::{FIXED_LEN, HEADER_LEN_SMALL};
 use crate::storage::sim::SimDisk;
 use crate::types::Epoch;
-use writer::{Writer, everything, flip, is_there, items, open, options, quarantine, read};
+use writer::{
+    Writer, everything, flip, frame_count, is_there, items, open, options, quarantine, read, slot_generation,
+};
 
 fn closed_store() -> Writer {
     let mut writer = Writer::create();
@@ -100,7 +102,7 @@ fn a_store_that_was_not_closed_is_copied_into_a_new_epoch() {
     assert_ne!(old[..FIXED_LEN], new[..FIXED_LEN]);
     let tail = opened.tail.last().unwrap();
     assert_eq!(tail.file_len, new.len() as u64);
-    assert_eq!((tail.written.frames, tail.written.slot_generation, tail.written.rolled), (2, 1, false));
+    assert_eq!((frame_count(tail), slot_generation(tail), tail.written.rolled), (2, 1, false));
     assert!(new[usize::try_from(tail.end).unwrap()..].iter().all(|byte| *byte == 0));
     assert_eq!(opened.next_segment, SegmentId::new(3));
 }
@@ -220,11 +222,11 @@ pub(in crate::log) fn sealed_store() -> Writer {
         }
         let header = writer.header;
         writer.roll(true);
-        let mut crc_of_crcs = 0;
+        let mut crcs = crc32fast::Hasher::new();
         for spot in &writer.spots[first..] {
             let bytes = writer.disk.file_bytes(&writer.name_of(first)).unwrap();
             let frame = FrameView::trusted(&bytes[usize::try_from(spot.offset).unwrap()..]).unwrap().unwrap();
-            crc_of_crcs = scan::extend_crc_of_crcs(crc_of_crcs, frame.crc());
+            crcs.update(&frame.crc().to_le_bytes());
         }
         listed.push(SealedSegment {
             id: header.id,
@@ -232,7 +234,7 @@ pub(in crate::log) fn sealed_store() -> Writer {
             base_seq: header.base_seq,
             frames: u32::try_from(writer.items.len() - first).unwrap(),
             end: writer.spots.last().unwrap().end,
-            crc_of_crcs,
+            crc_of_crcs: crcs.finalize(),
             index: Some(DerivedFile { len: 0, crc: 0, rules: 1 }),
         });
     }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::format::frame::{FrameFlags, FrameKind};
 use crate::format::manifest::State;
 use crate::log::open::tests::writer::{
-    Writer, change_manifest, everything, flip, items, open, options, quarantine, read,
+    Writer, change_manifest, everything, flip, frame_count, items, open, options, quarantine, read,
 };
 use crate::storage::sim::SimDisk;
 use crate::types::Seq;
@@ -217,7 +217,7 @@ fn rolled_segments_that_wait_for_their_index_are_one_tail() {
     let opened = open(&writer.die(), &options()).unwrap();
     assert_eq!(items(&opened), writer.items);
     assert_eq!(opened.tail.iter().map(|tail| tail.written.rolled).collect::<Vec<_>>(), [true, true, false]);
-    assert_eq!(opened.tail.iter().map(|tail| tail.written.frames).collect::<Vec<_>>(), [21, 21, 20]);
+    assert_eq!(opened.tail.iter().map(frame_count).collect::<Vec<_>>(), [21, 21, 20]);
     drop(opened);
     // Closed, they are gone on with where they are.
     let opened = open(&writer.disk, &options()).unwrap();

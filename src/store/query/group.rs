@@ -237,7 +237,7 @@ impl ByName {
         self.of_segment.clear();
         match self.names {
             Names::Types => {
-                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name))
+                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));
             }
             Names::Modules => {
                 index.modules(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));

@@ -82,6 +82,7 @@ fn numbers() -> Vec<Row> {
 }
 
 fn limits() -> Vec<Row> {
+    const KEYS: &str = "has more than 1000 keys in properties and context together";
     let nested =
         |open: &str, close: &str, levels: usize| format!("{}1{}", open.repeat(levels), close.repeat(levels));
     let keys = |from: usize, to: usize| {
@@ -94,7 +95,6 @@ fn limits() -> Vec<Row> {
     let key = |len: usize| format!("{{\"{}\":1}}", "k".repeat(len));
     let text = |len: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(len));
     let digits = |len: usize| format!("{{\"a\":0.{}}}", "7".repeat(len));
-    const KEYS: &str = "has more than 1000 keys in properties and context together";
     let mut rows = Vec::new();
     for (root, line) in [("properties", properties as fn(&str) -> String), ("context", context)] {
         rows.push(taken(line(&nested("{\"a\":", "}", 32))));

@@ -90,11 +90,11 @@ fn users_of<'a>(kept: impl Iterator<Item = &'a &'a Kept>) -> u64 {
 }
 
 fn check_numbers(view: &View, kept: &[&Kept]) {
+    type Name = fn(&Draft) -> &'static str;
     assert_eq!(positions(view.events().newest_first().iter()), of_kept(kept.iter().rev()));
     assert_eq!(view.events().count().unwrap(), kept.len() as u64);
     assert_eq!(view.events().users().unwrap(), users_of(kept.iter()));
     assert_sums(&view.events().sum("amount").unwrap(), &sum(kept.iter()));
-    type Name = fn(&Draft) -> &'static str;
     let of_type: Name = |draft| draft.event_type;
     let of_module: Name = |draft| draft.module;
     for (name, given, counted) in [
