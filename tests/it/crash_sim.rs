@@ -146,9 +146,12 @@ fn tally_image(tally: &Tally, cut: &SimDisk, crashed: &SimDisk, in_recovery: boo
         }
         torn |= cut.file_bytes(name).is_some_and(|was| was != left);
     }
-    torn |= in_recovery && cut.names().iter().filter(|name| logs(name)).any(|name| {
-        crashed.file_bytes(name) != cut.file_bytes(name)
-    });
+    torn |= in_recovery
+        && cut
+            .names()
+            .iter()
+            .filter(|name| logs(name))
+            .any(|name| crashed.file_bytes(name) != cut.file_bytes(name));
     if torn {
         tally.add(TORN);
     }

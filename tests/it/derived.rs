@@ -60,7 +60,11 @@ impl Sample {
         let removed = &store.recovery().removed;
         assert!(removed.is_empty(), "{what}: the first opening left {removed:?}");
         let listed = store.stats().unwrap();
-        assert_eq!(listed.sealed_segments, count_of(disk, ".idx"), "{what}: each sealed segment has its index");
+        assert_eq!(
+            listed.sealed_segments,
+            count_of(disk, ".idx"),
+            "{what}: each sealed segment has its index"
+        );
         assert_eq!(disk.names().iter().filter(|name| name.ends_with(".tmp")).count(), 0);
     }
 
@@ -76,7 +80,11 @@ impl Sample {
             for (name, values) in [("event_types", view.event_types()?), ("modules", view.modules()?)] {
                 for value in values {
                     let events = view.events();
-                    let events = if name == "modules" { events.module(value.name) } else { events.of_type(value.name) };
+                    let events = if name == "modules" {
+                        events.module(value.name)
+                    } else {
+                        events.of_type(value.name)
+                    };
                     events.iter().try_for_each(|event| event.map(drop))?;
                     events.count()?;
                     events.users()?;
@@ -106,7 +114,11 @@ impl Sample {
 }
 
 fn open(disk: &SimDisk) -> Store {
-    Options::new().durability(Durability::Buffered).tiny_segments(4096).open_on(disk).unwrap_or_else(|error| panic!("{error}"))
+    Options::new()
+        .durability(Durability::Buffered)
+        .tiny_segments(4096)
+        .open_on(disk)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn is_derived(name: &str) -> bool {
@@ -188,7 +200,10 @@ fn a_derived_file_with_a_flipped_bit_is_not_believed() {
                     assert_eq!(file, name, "{what}");
                     drop(reader);
                     let told = sample.read_all(&open(&disk));
-                    assert!(matches!(&told, Err(Error::Corrupt { file, .. }) if *file == name), "{what}: {told:?}");
+                    assert!(
+                        matches!(&told, Err(Error::Corrupt { file, .. }) if *file == name),
+                        "{what}: {told:?}"
+                    );
                     tally.add(format!("flips that reading a {} file reports", &name[name.len() - 3..]));
                 }
                 Err(error) => panic!("{what}: {error:?}"),
@@ -229,7 +244,12 @@ fn a_derived_file_ahead_of_the_log_is_not_believed() {
         let later = sample.disk.kill();
         let store = open(&later);
         let mut history = sample.history();
-        let done = work(&store, &mut rng, &Numbers::new(1 << 20), Work { threads: 1, calls: 40, stops_at_error: false });
+        let done = work(
+            &store,
+            &mut rng,
+            &Numbers::new(1 << 20),
+            Work { threads: 1, calls: 40, stops_at_error: false },
+        );
         store.wait_sealed().unwrap();
         history.add(done, store.durable().get());
         let later = derived(&later);

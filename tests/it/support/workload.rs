@@ -127,7 +127,10 @@ impl<'a> Worker<'a> {
         let drafts: Vec<Draft> = (0..events).map(|_| self.draft()).collect();
         let cursor = (events == 0 || self.rng.chance(400)).then(|| {
             let scope = if self.rng.chance(500) { 's' } else { 'p' };
-            (format!("{scope}{}-{}", self.thread, self.rng.below(2)), self.numbers.fetch_add(1, Ordering::Relaxed))
+            (
+                format!("{scope}{}-{}", self.thread, self.rng.below(2)),
+                self.numbers.fetch_add(1, Ordering::Relaxed),
+            )
         });
         let cursor_at = index(&mut self.rng, events + 1);
         let mut batch = self.store.batch();
