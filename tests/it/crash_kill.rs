@@ -165,7 +165,10 @@ fn rolled_lately(path: &Path) -> bool {
     let names = names(path);
     names.iter().filter(is_derived).any(|name| {
         let modified = std::fs::metadata(path.join(name)).and_then(|metadata| metadata.modified());
-        modified.ok().and_then(|modified| modified.elapsed().ok()).is_some_and(|age| age < Duration::from_millis(15))
+        modified
+            .ok()
+            .and_then(|modified| modified.elapsed().ok())
+            .is_some_and(|age| age < Duration::from_millis(15))
     })
 }
 

@@ -33,7 +33,10 @@ fn any_operation_may_fail_and_nothing_acknowledged_is_lost() {
         cap: Duration::from_secs(count(40, 300, 36_000).max(40)),
     };
     suite.run(|case, rng| {
-        let Some((_, level, kind, sticky)) = usize::try_from(case).ok().and_then(|case| plans.get(case)) else { return 1 };
+        let Some((_, level, kind, sticky)) = usize::try_from(case).ok().and_then(|case| plans.get(case))
+        else {
+            return 1;
+        };
         until_untouched(*level, *kind, *sticky, rng, &tally);
         1
     });
@@ -77,7 +80,10 @@ fn one_run(disk: &SimDisk, mut history: History, level: Durability, rng: &mut Si
     let opened = options(rng, level, 4096).open_on(disk);
     let fired = match opened {
         Err(error) => {
-            assert!(matches!(error, Error::Io { .. } | Error::NoSpace { .. }), "opening fails as the disk did: {error:?}");
+            assert!(
+                matches!(error, Error::Io { .. } | Error::NoSpace { .. }),
+                "opening fails as the disk did: {error:?}"
+            );
             tally.add("openings that failed");
             disk.faults_fired()
         }
@@ -90,8 +96,8 @@ fn one_run(disk: &SimDisk, mut history: History, level: Durability, rng: &mut Si
     }
     oracle::check(&disk.kill(), &survived, rng, false);
     // The power goes: what was durable is there.
-    let again = rng.chance(100);
-    oracle::check(&disk.crash(rng), &history, rng, again);
+    let deep = rng.chance(100);
+    oracle::check(&disk.crash(rng), &history, rng, deep);
     fired
 }
 

@@ -20,7 +20,12 @@ fn fill_up(store: &Store, rng: &mut SimRng, padding: usize, first: u64) -> Vec<A
         let told = store.append(draft.envelope()).map(|ack| vec![ack]);
         let full = matches!(told, Err(Error::NoSpace { .. }));
         assert!(full || told.is_ok(), "a full disk is told as such: {told:?}");
-        attempts.push(Attempt { drafts: vec![draft], cursor: None, outcome: outcome(told), sync_failed: false });
+        attempts.push(Attempt {
+            drafts: vec![draft],
+            cursor: None,
+            outcome: outcome(told),
+            sync_failed: false,
+        });
         // Again: it stays an error, and does no harm.
         if full && attempts.iter().rev().take(5).all(|attempt| attempt.outcome == Outcome::Refused) {
             break;
@@ -106,7 +111,11 @@ impl Drop for SmallDisk {
 fn run(program: &str, arguments: &[&str], path: &Path) -> Result<(), String> {
     let output = Command::new(program).args(arguments).arg(path).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
 }
 
 #[test]
@@ -118,7 +127,10 @@ fn a_full_file_system_is_an_error_and_never_a_signal() {
         let small = match SmallDisk::mount(3) {
             Ok(small) => small,
             Err(reason) => {
-                return ignored("a_full_file_system_is_an_error_and_never_a_signal", format_args!("no tmpfs: {reason}"));
+                return ignored(
+                    "a_full_file_system_is_an_error_and_never_a_signal",
+                    format_args!("no tmpfs: {reason}"),
+                );
             }
         };
         let path = small.path.join("store");
@@ -132,7 +144,12 @@ fn a_full_file_system_is_an_error_and_never_a_signal() {
         let found = history.verify(&store);
         answers::check(&store, &found.kept, &mut rng, Thorough::No);
         small.resize(8);
-        let done = work(&store, &mut rng, &Numbers::new(1 << 40), Work { threads: 2, calls: 40, stops_at_error: false });
+        let done = work(
+            &store,
+            &mut rng,
+            &Numbers::new(1 << 40),
+            Work { threads: 2, calls: 40, stops_at_error: false },
+        );
         assert!(done.iter().flatten().all(|attempt| attempt.outcome != Outcome::Refused), "appends resume");
         history.threads.resize_with(2, Vec::new);
         history.add(done, store.durable().get());
