@@ -90,6 +90,7 @@ impl Acceptor {
     /// # Errors
     ///
     /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
+    #[cfg(test)]
     pub(crate) fn accept_json(&self, line: &[u8], now: Nanos, scratch: &mut Scratch) -> Result<Accepted> {
         let mut accepted = Accepted::default();
         self.accept_json_into(line, now, scratch, &mut accepted)?;
@@ -288,7 +289,6 @@ impl Acceptor {
             };
             if let Some(fact) = Fact::of(out.event_type(), out.user_id(), out.anonymous_id(), &body) {
                 notes = notes.union(identity::check(&fact, &body, &self.limits)?);
-                out.fact_digest = Some(fact.digest());
             }
         }
         out.notes = notes;

@@ -55,6 +55,7 @@ impl ProfileMap {
     }
 
     /// What was applied since the last [`ProfileMap::freeze`].
+    #[cfg(test)]
     pub(crate) const fn delta(&self) -> &Delta {
         &self.delta
     }
@@ -64,6 +65,7 @@ impl ProfileMap {
     }
 
     /// The deltas that wait for their run, the oldest first.
+    #[cfg(test)]
     pub(crate) fn frozen(&self) -> &[Frozen] {
         &self.frozen
     }

@@ -152,6 +152,7 @@ impl Disk for DirDisk {
         Ok(names)
     }
 
+    #[cfg(test)]
     fn list_quarantine(&self) -> Result<Vec<String>> {
         match self.open_directory(QUARANTINE) {
             Ok(directory) => {
@@ -245,12 +246,6 @@ impl Disk for DirDisk {
 
     fn mapped_writes(&self) -> bool {
         *self.mapped_writes.get_or_init(|| root::stores_in_place(self.root.as_fd()))
-    }
-
-    fn free_bytes(&self) -> Result<u64> {
-        let room = rustix::fs::fstatvfs(&self.root)
-            .map_err(|errno| Error::io("look up", self.describe(), errno.into()))?;
-        Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     fn check_process(&self) -> Result<()> {

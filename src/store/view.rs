@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 
 use super::event::EventRef;
-use super::handle::{Pinned, SegmentView, Snapshot, epoch_of};
+use super::handle::{Pinned, SegmentView, Snapshot};
 use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
+use crate::format::manifest::epoch_of;
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
 use crate::profile::{PersonRef, Profile, Profiles, TraitName};
 use crate::types::{Ordinal, Position, Seq};

@@ -105,7 +105,7 @@ fn trees_deserialize_as_values_do() {
     let limits = Limits::default();
     let mut builder = crate::envelope::tree::TreeBuilder::new(&limits);
     let mut writer = builder.begin("properties", None);
-    super::serialize_into(&everything, &mut writer).unwrap();
+    super::ser::serialize_into(&everything, &mut writer).unwrap();
     let span = writer.finish().unwrap();
     let value = crate::envelope::ValueRef::new(builder.tree(span));
     assert_eq!(value.deserialize::<Everything>().unwrap(), everything);

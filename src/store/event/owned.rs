@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use uuid::Uuid;
 
-use super::{EventRef, property_at};
+use super::EventRef;
 use crate::envelope::{Object, Value, time};
 use crate::profile::PersonRef;
 use crate::types::{Nanos, Position, Seq};

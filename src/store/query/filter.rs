@@ -15,6 +15,17 @@ use crate::types::{Nanos, Seq};
 /// The first nanosecond that a store holds, and the last that a [`Nanos`] can.
 pub(crate) const ALL_TIMES: TimeRange = TimeRange { min: Nanos::new(i64::MIN), max: Nanos::new(i64::MAX) };
 
+/// What a filter by name asks of one index.
+#[derive(Debug)]
+pub(crate) enum Asked<T> {
+    /// Nothing: any name will do.
+    Any,
+    /// One of these, which the index has.
+    Only(T),
+    /// Names that the index does not have: none of its events will do.
+    Absent,
+}
+
 /// Which events a query takes: those for which all of this holds.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Filter {
@@ -93,28 +104,23 @@ impl Filter {
         Ok(numbers)
     }
 
-    /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
-    pub(crate) fn types_in(
-        &self,
-        index: &SegmentIndex,
-        project: ProjectNo,
-    ) -> Result<Option<Option<TypeSet>>> {
+    /// The types that are asked for, as a set.
+    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Asked<TypeSet>> {
         if !self.by_type {
-            return Ok(Some(None));
+            return Ok(Asked::Any);
         }
         let numbers = self.type_numbers(index, project)?;
-        Ok((!numbers.is_empty()).then(|| Some(numbers.into_iter().collect())))
+        if numbers.is_empty() {
+            return Ok(Asked::Absent);
+        }
+        Ok(Asked::Only(numbers.into_iter().collect()))
     }
 
-    /// The module that is asked for, if one is; the outer `None` where an index does not have it.
-    pub(crate) fn module_in(
-        &self,
-        index: &SegmentIndex,
-        project: ProjectNo,
-    ) -> Result<Option<Option<ModuleNo>>> {
+    /// The module that is asked for.
+    pub(crate) fn module_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Asked<ModuleNo>> {
         match &self.module {
-            Some(name) => Ok(index.module_no(project, name)?.map(Some)),
-            None => Ok(Some(None)),
+            Some(name) => Ok(index.module_no(project, name)?.map_or(Asked::Absent, Asked::Only)),
+            None => Ok(Asked::Any),
         }
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::EventQuery;
 use super::measure::{Count, Measure, SumOf, Users};
 use super::period::{Period, Stretch};
-use super::plan::Plan;
+use super::plan::{Plan, WholeTypes};
 use super::sum::Sum;
 use crate::envelope::time;
 use crate::error::Result;
@@ -277,15 +277,15 @@ impl ByName {
     fn count(&mut self, plan: &Plan<'_>, count: &mut Count) -> Result<bool> {
         let (index, project) = (plan.segment.index, plan.project);
         match (self.names, plan.whole_types()) {
-            (Names::Types, Some(types)) => {
+            (Names::Types, whole @ (WholeTypes::All | WholeTypes::Only(_))) => {
                 for each in index.types(project)? {
-                    if types.is_none_or(|types| types.contains(&each.no)) {
+                    if whole.has(each.no) {
                         count.add_many(self.learn(&each.name), each.count.into());
                     }
                 }
                 Ok(true)
             }
-            (Names::Modules, Some(None)) => {
+            (Names::Modules, WholeTypes::All) => {
                 for each in index.modules(project)? {
                     count.add_many(self.learn(&each.name), each.count.into());
                 }

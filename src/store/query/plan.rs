@@ -1,7 +1,7 @@
 //! How a query goes about one segment: what the index can rule out, and where the candidates come from.
 
 use super::candidates::{Candidates, Scan, TypeSet};
-use super::filter::{ALL_TIMES, Filter, contains, includes, overlap};
+use super::filter::{ALL_TIMES, Asked, Filter, contains, includes, overlap};
 use crate::error::Result;
 use crate::index::{IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash};
 use crate::store::event::EventRef;
@@ -61,7 +61,11 @@ impl Prepared {
             times = (!contains(filter.times, all)).then_some(filter.times);
         }
         let Some(project) = index.project(&self.project_id)? else { return Ok(None) };
-        let Some(module) = filter.module_in(index, project)? else { return Ok(None) };
+        let module = match filter.module_in(index, project)? {
+            Asked::Any => None,
+            Asked::Only(module) => Some(module),
+            Asked::Absent => return Ok(None),
+        };
         let driver = Driver::Scan;
         let mut plan = Plan { segment, project, from, to, times, module, types: None, driver };
         if filter.by_type && !plan.take_types(filter)? {
@@ -87,6 +91,28 @@ enum Driver {
 struct Types {
     numbers: Vec<TypeNo>,
     events: u32,
+}
+
+/// The types of which a plan takes every event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WholeTypes<'p> {
+    /// All types of the project.
+    All,
+    /// These, and nothing of the others.
+    Only(&'p [TypeNo]),
+    /// Each event has to be looked at.
+    Unknown,
+}
+
+impl WholeTypes<'_> {
+    /// Whether it is known that every event of the type is taken.
+    pub(crate) fn has(self, no: TypeNo) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(numbers) => numbers.contains(&no),
+            Self::Unknown => false,
+        }
+    }
 }
 
 /// How a query goes about one segment.
@@ -140,9 +166,10 @@ impl<'v> Plan<'v> {
             let Some(hash) = hash else { continue };
             let Some(id) = index.id_no(self.project, kind, hash)? else { return Ok(false) };
             // Where it is not written down how many events an id has, it is taken to have few.
-            let events = match self.segment.handle.is_sealed() {
-                true => index.id_summary(kind, id)?.map_or(0, |summary| summary.count),
-                false => 0,
+            let events = if self.segment.handle.is_sealed() {
+                index.id_summary(kind, id)?.map_or(0, |summary| summary.count)
+            } else {
+                0
             };
             if events <= cost {
                 cost = events;
@@ -157,15 +184,17 @@ impl<'v> Plan<'v> {
         self.module.is_none() && self.from == 0 && self.to == self.segment.index.frames()
     }
 
-    /// Whether all events of the types taken are taken, and which these are: `None` for all of them.
-    pub(crate) fn whole_types(&self) -> Option<Option<&[TypeNo]>> {
-        let whole = self.times.is_none() && self.has_all_ordinals();
-        whole.then(|| self.types.as_ref().map(|types| &*types.numbers))
+    /// The types of which every event is taken.
+    pub(crate) fn whole_types(&self) -> WholeTypes<'_> {
+        if self.times.is_some() || !self.has_all_ordinals() {
+            return WholeTypes::Unknown;
+        }
+        self.types.as_ref().map_or(WholeTypes::All, |types| WholeTypes::Only(&types.numbers))
     }
 
     /// Whether every event of the project is taken.
     pub(crate) fn is_whole(&self) -> bool {
-        self.whole_types().is_some_and(|types| types.is_none())
+        matches!(self.whole_types(), WholeTypes::All)
     }
 
     /// The number of events, where the index knows it without looking at each; only for a query that needs no
