@@ -144,8 +144,8 @@ impl Acceptor {
         self.finish(scratch, &roots, out)
     }
 
-    /// As [`Acceptor::accept_json`], into an `Accepted` whose memory is used again. After an error `out` is of no use
-    /// but to be used again.
+    /// Accepts one line of JSON, which may have white space around it, into an `Accepted` whose memory is used again.
+    /// After an error `out` is of no use but to be used again.
     pub(crate) fn accept_json_into(
         &self,
         line: &[u8],
