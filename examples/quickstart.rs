@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     println!("what u_1 did, newest first:");
-    for event in &view.timeline("u_1").newest_first().limit(50) {
+    for event in view.timeline("u_1").newest_first().limit(50) {
         let event = event?;
         println!(
             "  {} {} ({})",

@@ -1,7 +1,8 @@
 //! A support desk: what did this customer do before the ticket came in, page by page?
 //!
-//! Run it with `cargo run --example support_timeline --features sample`.
+//! Run it with `cargo run --example support_timeline`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 #![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use std::error::Error;

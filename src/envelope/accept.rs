@@ -85,11 +85,7 @@ impl Acceptor {
         Ok(accepted)
     }
 
-    /// Accepts one line of JSON, which may have white space around it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
+    /// As [`Acceptor::accept_json_into`], into memory of its own.
     #[cfg(test)]
     pub(crate) fn accept_json(&self, line: &[u8], now: Nanos, scratch: &mut Scratch) -> Result<Accepted> {
         let mut accepted = Accepted::default();
@@ -144,8 +140,12 @@ impl Acceptor {
         self.finish(scratch, &roots, out)
     }
 
-    /// As [`Acceptor::accept_json`], into an `Accepted` whose memory is used again. After an error `out` is of no use
-    /// but to be used again.
+    /// Accepts one line of JSON, which may have white space around it, into an `Accepted` whose memory is used again.
+    /// After an error `out` is of no use but to be used again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
     pub(crate) fn accept_json_into(
         &self,
         line: &[u8],

@@ -271,6 +271,7 @@ impl<F: Fold> Log<F> {
             written.and_then(|()| inner.mark_closed())
         } else {
             before();
+            // What was not durable when the log stopped may be lost, and nothing marks this end as clean.
             if inner.marks.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
         };
         if let Some(prepared) = inner.filler.stop() {

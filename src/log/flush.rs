@@ -307,6 +307,9 @@ impl<F: Fold> Inner<F> {
     pub(super) fn sync_now(&self) -> Result<Seq> {
         if self.level.is_synced() {
             self.flush_staged(&mut self.flush.lock())?;
+            if self.marks.is_poisoned() {
+                return Err(Error::Poisoned);
+            }
             return Ok(self.marks.durable());
         }
         let _one_at_a_time = self.sync.lock();

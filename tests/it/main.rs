@@ -5,10 +5,15 @@
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_kill;
 mod crash_sim;
+mod derived;
 mod environment;
+mod faults;
 mod format_doc;
+mod full_disk;
 mod layering;
+mod model;
 mod privacy;
 mod reading;
 mod real_input;

@@ -286,3 +286,18 @@ fn several_projects_go_into_one_store() {
     let missing = "00000000-0000-4000-8000-0000000000ff";
     place.run(&["count", "--project", missing]).fails(1, "no such project");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_for_rejects_or_answers_is_told_and_loses_nothing_else() {
+    let place = Place::new();
+    let text = "oops\n".repeat(3) + &view(1);
+    let answer = place.run_with_input(&["import", "-", "--rejects", "/dev/full"], text.as_bytes()).success();
+    assert_eq!(answer.line()["stored"], 1);
+    for line in 1..=3 {
+        assert_eq!(answer.err.matches(&format!("\"line\":{line},")).count(), 1, "{answer:?}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let answer = Answer::of(place.command(&["count"]).stdout(full).output().unwrap());
+    answer.fails(1, "standard output");
+}
