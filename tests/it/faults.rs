@@ -96,8 +96,8 @@ fn one_run(disk: &SimDisk, mut history: History, level: Durability, rng: &mut Si
     }
     oracle::check(&disk.kill(), &survived, rng, false);
     // The power goes: what was durable is there.
-    let again = rng.chance(100);
-    oracle::check(&disk.crash(rng), &history, rng, again);
+    let deep = rng.chance(100);
+    oracle::check(&disk.crash(rng), &history, rng, deep);
     fired
 }
 

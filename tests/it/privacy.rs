@@ -107,7 +107,9 @@ impl Needles {
             if entry.file_type().unwrap().is_dir() {
                 files += self.assert_not_below(&path);
             } else {
-                assert_eq!(self.find(&fs::read(&path).unwrap()), None, "{}", path.display());
+                // A file that is being made gets another name, under which it is found later.
+                let Ok(bytes) = fs::read(&path) else { continue };
+                assert_eq!(self.find(&bytes), None, "{}", path.display());
                 files += 1;
             }
         }
@@ -657,7 +659,7 @@ fn accepting_what_was_accepted_changes_nothing() {
         prop_assert!(twice == thrice, "with its notes and its bytes");
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("ENVELOG_SEED={seed}: {error}"));
+    assert!(outcome.is_ok(), "ENVELOG_SEED={seed}: {outcome:?}");
 }
 
 #[test]

@@ -275,7 +275,9 @@ fn the_shop_in_reverse_gives_the_same_answers() {
 #[test]
 fn the_shop_shuffled_gives_the_same_answers() {
     let Some(lines) = shop_lines() else { return };
-    let mut random = SimRng::new(SimRng::seed_of_run());
+    let seed = SimRng::seed_of_run();
+    writeln!(std::io::stdout(), "ENVELOG_SEED={seed}").unwrap();
+    let mut random = SimRng::new(seed);
     let mut shuffled: Vec<&String> = lines.iter().collect();
     for at in (1..shuffled.len()).rev() {
         let other = usize::try_from(random.below(at as u64 + 1)).unwrap();

@@ -56,7 +56,7 @@ fn the_reference_answers_come_out_through_the_command_line() {
         assert_eq!(lines(&["profile", user])[0]["traits"], *traits);
     }
     let digest = Sha256::digest(serde_json::to_vec(&profiles).unwrap());
-    let digest = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(digest, expected["profiles_sha256"]);
 }
 
