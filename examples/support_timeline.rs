@@ -3,7 +3,6 @@
 //! Run it with `cargo run --example support_timeline`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it finds")]
-#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use std::error::Error;
 
