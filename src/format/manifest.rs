@@ -45,7 +45,7 @@ pub(crate) struct EpochStart {
 pub(crate) struct DerivedFile {
     /// Bytes of the file.
     pub(crate) len: u64,
-    /// CRC-32 of the file.
+    /// CRC-32 of the file's header, which in turn has the checksums of everything else.
     pub(crate) crc: u32,
     /// Version of the rules that made it.
     pub(crate) rules: u16,

@@ -44,7 +44,7 @@ pub(crate) fn build<'a>(
     seal(writer.index(), origin)
 }
 
-/// The index file of a segment, from the index that was kept while it was written.
+/// The index file of a segment, from the index that was kept while it was written; the same bytes as from the frames.
 ///
 /// `None` if the index does not have exactly the frames that `origin` says.
 pub(crate) fn seal(index: &ActiveIndex, origin: &Origin) -> Option<IndexFile> {

@@ -152,7 +152,9 @@ fn a_missing_derived_file_is_made_anew() {
             sample.check(&disk, &mut rng, &format!("{name} is missing"));
         }
         let disk = sample.disk.kill();
-        derived(&disk).keys().for_each(|name| disk.remove_file(name));
+        for name in derived(&disk).keys() {
+            disk.remove_file(name);
+        }
         sample.check(&disk, &mut rng, "all are missing");
     }
 }

@@ -1,6 +1,7 @@
 //! The tests that see the crate from outside, one module for one promise.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "a store's names are in lower case")]
 
 mod bad_input;
 #[cfg(feature = "cli")]

@@ -35,7 +35,7 @@ fn case(rng: &mut SimRng, tally: &Tally) {
         let store = options(rng, level, segment_bytes).open_on(&disk).unwrap();
         let found = history.verify(&store);
         history.settle(found);
-        for _ in 0..1 + rng.below(3) {
+        for _ in 0..=rng.below(3) {
             let calls = 1 + rng.below(30);
             let threads = if rng.chance(200) { 2 } else { 1 };
             let done = work(&store, rng, &numbers, Work { threads, calls, stops_at_error: false });

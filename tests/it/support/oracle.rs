@@ -179,7 +179,9 @@ impl History {
         for attempts in &self.threads {
             let mine: BTreeSet<&str> =
                 attempts.iter().filter_map(|attempt| Some(&*attempt.cursor.as_ref()?.0)).collect();
-            mine.iter().for_each(|name| drop(untouched.remove(*name)));
+            for name in &mine {
+                untouched.remove(*name);
+            }
             let ends = self.ends(attempts, &there);
             let fits = |end: usize| {
                 mine.iter().all(|name| self.allows(&attempts[..end], &there, name, found.get(*name)))
@@ -217,7 +219,7 @@ impl History {
                 (Outcome::Refused, _) | (Outcome::Unknown, Some(false)) => {}
                 (Outcome::Unknown, None) => drop(allowed.insert(Some(*state))),
                 (Outcome::Acked(_), _) | (Outcome::Unknown, Some(true)) => {
-                    allowed = BTreeSet::from([Some(*state)])
+                    allowed = BTreeSet::from([Some(*state)]);
                 }
             }
         }
