@@ -85,7 +85,11 @@ impl Acceptor {
         Ok(accepted)
     }
 
-    /// As [`Acceptor::accept_json_into`], into memory of its own.
+    /// Accepts one line of JSON, which may have white space around it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
     #[cfg(test)]
     pub(crate) fn accept_json(&self, line: &[u8], now: Nanos, scratch: &mut Scratch) -> Result<Accepted> {
         let mut accepted = Accepted::default();
