@@ -140,6 +140,17 @@ impl AsFd for Place<'_> {
     }
 }
 
+/// The lock file, locked. It is unlocked by name and not by closing alone: a process that another thread has just
+/// forked holds the same open file until it executes something else.
+struct HeldLock(fs::File);
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Closing the file, which follows, unlocks it as well.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Disk for DirDisk {
     fn describe(&self) -> String {
         self.path.clone()
@@ -233,7 +244,7 @@ impl Disk for DirDisk {
             LockMode::Shared => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => Ok(Some(Lock::new(file))),
+            Ok(()) => Ok(Some(Lock::new(HeldLock(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error))
                 if mode == LockMode::Shared && error.kind() == io::ErrorKind::Unsupported =>

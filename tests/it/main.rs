@@ -1,7 +1,10 @@
 //! The tests that see the crate from outside, one module for one promise.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
-#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "a store's names are in lower case")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the names of a store's files are exact"
+)]
 
 mod bad_input;
 #[cfg(feature = "cli")]

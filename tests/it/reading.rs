@@ -43,7 +43,7 @@ impl Known {
             event_type: TYPES[number as usize % TYPES.len()],
             module: if number.is_multiple_of(3) { "billing" } else { "analytics" },
             user: (!number.is_multiple_of(11)).then(|| format!("u{}", number % 9)),
-            device: (number.is_multiple_of(2)).then(|| format!("d{}", number % 6)),
+            device: number.is_multiple_of(2).then(|| format!("d{}", number % 6)),
             at: start + std::time::Duration::from_secs(minutes / 30 * 30 * 60),
             amount: i64::from(number) * 1_000 + 1,
         }
