@@ -146,6 +146,10 @@ impl Acceptor {
 
     /// Accepts one line of JSON, which may have white space around it, into an `Accepted` whose memory is used again.
     /// After an error `out` is of no use but to be used again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
     pub(crate) fn accept_json_into(
         &self,
         line: &[u8],

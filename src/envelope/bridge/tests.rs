@@ -173,14 +173,12 @@ fn what_has_no_json_form_is_refused_by_path() {
 
 #[test]
 fn what_does_not_fit_the_type_is_refused_by_path_and_without_its_value() {
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only refusals are looked at")]
     struct Order {
         items: Vec<Item>,
     }
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only refusals are looked at")]
+    #[derive(Debug, PartialEq, Deserialize)]
     struct Item {
         sku: String,
         amount: u8,
@@ -216,8 +214,7 @@ fn what_does_not_fit_the_type_is_refused_by_path_and_without_its_value() {
 
 #[test]
 fn a_type_that_recurses_is_stopped() {
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only refusals are looked at")]
+    #[derive(Debug, PartialEq, Deserialize)]
     struct Nest(Vec<Nest>);
     let mut value = Value::List(vec![]);
     for _ in 0..1_000 {
