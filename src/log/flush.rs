@@ -21,6 +21,9 @@ const SLOT_INTERVAL_NANOS: i64 = 100_000_000;
 /// Bytes of a mapping whose pages are entered ahead of the first store.
 const POPULATE_BYTES: u64 = 256 * 1024;
 
+/// Notes that are kept for callers who have not asked for them yet.
+const NOTES_KEPT: usize = 64 * 1024;
+
 /// The writing side of the files and what is folded from them. Guarded by the log's flush lock.
 pub(super) struct Flush<F> {
     pub(super) fold: F,
@@ -248,7 +251,12 @@ impl<F: Fold> Inner<F> {
         let mut notes = Vec::new();
         let outcome = self.write_chunks(flush, &mut chunks, synced, &mut notes);
         if !notes.is_empty() {
-            self.notes.lock().append(&mut notes);
+            let mut left = self.notes.lock();
+            // Notes of tickets that nobody waits for must not pile up.
+            if left.len() > NOTES_KEPT {
+                left.drain(..NOTES_KEPT / 2);
+            }
+            left.append(&mut notes);
         }
         if let Some(chunk) = chunks.pop() {
             let mut bytes = chunk.bytes;
