@@ -12,7 +12,7 @@ use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
-use crate::profile::{PersonRef, Profile, Profiles, TraitName};
+use crate::profile::{PersonRef, Profile, TraitName};
 use crate::types::{Ordinal, Position, Seq};
 
 /// A moment of one project: all answers from one view agree with each other, whatever is appended meanwhile.
@@ -88,7 +88,7 @@ impl View {
     /// # Errors
     ///
     /// [`Error::Corrupt`] where a file of profiles is damaged.
-    pub fn profiles(&self) -> Result<Profiles<'_>> {
+    pub fn profiles(&self) -> Result<impl Iterator<Item = Result<Profile>>> {
         self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
     }
 

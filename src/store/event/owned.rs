@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use uuid::Uuid;
 
-use super::{EventRef, property_at};
+use super::EventRef;
 use crate::envelope::{Object, Value, time};
 use crate::profile::PersonRef;
 use crate::types::{Nanos, Position, Seq};
@@ -15,6 +15,7 @@ use crate::types::{Nanos, Position, Seq};
 ///
 /// It serializes in the envelope's own names, `seq` and `receivedAt` last.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the envelope's own names")]
 pub struct Event {
     position: Position,
     received_at: Nanos,

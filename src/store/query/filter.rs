@@ -15,6 +15,31 @@ use crate::types::{Nanos, Seq};
 /// The first nanosecond that a store holds, and the last that a [`Nanos`] can.
 pub(crate) const ALL_TIMES: TimeRange = TimeRange { min: Nanos::new(i64::MIN), max: Nanos::new(i64::MAX) };
 
+/// What an index has of a thing that may be asked for.
+#[derive(Debug)]
+pub(crate) enum Wanted<T> {
+    /// Nothing was asked for.
+    Any,
+    /// The index does not have it.
+    Absent,
+    Only(T),
+}
+
+impl<T> Wanted<T> {
+    /// What was asked for, if anything was; `Err` where the index does not have it.
+    pub(crate) fn present(self) -> std::result::Result<Option<T>, NotHere> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Absent => Err(NotHere),
+            Self::Only(wanted) => Ok(Some(wanted)),
+        }
+    }
+}
+
+/// A segment has nothing of what is asked for.
+#[derive(Debug)]
+pub(crate) struct NotHere;
+
 /// Which events a query takes: those for which all of this holds.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Filter {
@@ -93,28 +118,20 @@ impl Filter {
         Ok(numbers)
     }
 
-    /// The types that are asked for as a set, if any are; the outer `None` where an index has none of them.
-    pub(crate) fn types_in(
-        &self,
-        index: &SegmentIndex,
-        project: ProjectNo,
-    ) -> Result<Option<Option<TypeSet>>> {
+    /// The types that are asked for, as a set.
+    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Wanted<TypeSet>> {
         if !self.by_type {
-            return Ok(Some(None));
+            return Ok(Wanted::Any);
         }
         let numbers = self.type_numbers(index, project)?;
-        Ok((!numbers.is_empty()).then(|| Some(numbers.into_iter().collect())))
+        Ok(if numbers.is_empty() { Wanted::Absent } else { Wanted::Only(numbers.into_iter().collect()) })
     }
 
-    /// The module that is asked for, if one is; the outer `None` where an index does not have it.
-    pub(crate) fn module_in(
-        &self,
-        index: &SegmentIndex,
-        project: ProjectNo,
-    ) -> Result<Option<Option<ModuleNo>>> {
+    /// The module that is asked for.
+    pub(crate) fn module_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Wanted<ModuleNo>> {
         match &self.module {
-            Some(name) => Ok(index.module_no(project, name)?.map(Some)),
-            None => Ok(Some(None)),
+            Some(name) => Ok(index.module_no(project, name)?.map_or(Wanted::Absent, Wanted::Only)),
+            None => Ok(Wanted::Any),
         }
     }
 

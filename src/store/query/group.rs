@@ -237,7 +237,7 @@ impl ByName {
         self.of_segment.clear();
         match self.names {
             Names::Types => {
-                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name))
+                index.types(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));
             }
             Names::Modules => {
                 index.modules(project)?.into_iter().for_each(|each| self.name(each.no.index(), each.name));
@@ -276,22 +276,21 @@ impl ByName {
     /// Counts a whole segment from its index; returns whether it did.
     fn count(&mut self, plan: &Plan<'_>, count: &mut Count) -> Result<bool> {
         let (index, project) = (plan.segment.index, plan.project);
-        match (self.names, plan.whole_types()) {
-            (Names::Types, Some(types)) => {
+        match self.names {
+            Names::Types if plan.has_whole_types() => {
                 for each in index.types(project)? {
-                    if types.is_none_or(|types| types.contains(&each.no)) {
+                    if plan.takes_type(each.no) {
                         count.add_many(self.learn(&each.name), each.count.into());
                     }
                 }
-                Ok(true)
             }
-            (Names::Modules, Some(None)) => {
+            Names::Modules if plan.is_whole() => {
                 for each in index.modules(project)? {
                     count.add_many(self.learn(&each.name), each.count.into());
                 }
-                Ok(true)
             }
-            _ => Ok(false),
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 }

@@ -61,7 +61,7 @@ impl Prepared {
             times = (!contains(filter.times, all)).then_some(filter.times);
         }
         let Some(project) = index.project(&self.project_id)? else { return Ok(None) };
-        let Some(module) = filter.module_in(index, project)? else { return Ok(None) };
+        let Ok(module) = filter.module_in(index, project)?.present() else { return Ok(None) };
         let driver = Driver::Scan;
         let mut plan = Plan { segment, project, from, to, times, module, types: None, driver };
         if filter.by_type && !plan.take_types(filter)? {
@@ -140,9 +140,10 @@ impl<'v> Plan<'v> {
             let Some(hash) = hash else { continue };
             let Some(id) = index.id_no(self.project, kind, hash)? else { return Ok(false) };
             // Where it is not written down how many events an id has, it is taken to have few.
-            let events = match self.segment.handle.is_sealed() {
-                true => index.id_summary(kind, id)?.map_or(0, |summary| summary.count),
-                false => 0,
+            let events = if self.segment.handle.is_sealed() {
+                index.id_summary(kind, id)?.map_or(0, |summary| summary.count)
+            } else {
+                0
             };
             if events <= cost {
                 cost = events;
@@ -157,15 +158,18 @@ impl<'v> Plan<'v> {
         self.module.is_none() && self.from == 0 && self.to == self.segment.index.frames()
     }
 
-    /// Whether all events of the types taken are taken, and which these are: `None` for all of them.
-    pub(crate) fn whole_types(&self) -> Option<Option<&[TypeNo]>> {
-        let whole = self.times.is_none() && self.has_all_ordinals();
-        whole.then(|| self.types.as_ref().map(|types| &*types.numbers))
+    /// Whether nothing but the type decides.
+    pub(crate) fn has_whole_types(&self) -> bool {
+        self.times.is_none() && self.has_all_ordinals()
+    }
+
+    pub(crate) fn takes_type(&self, no: TypeNo) -> bool {
+        self.types.as_ref().is_none_or(|types| types.numbers.contains(&no))
     }
 
     /// Whether every event of the project is taken.
     pub(crate) fn is_whole(&self) -> bool {
-        self.whole_types().is_some_and(|types| types.is_none())
+        self.types.is_none() && self.has_whole_types()
     }
 
     /// The number of events, where the index knows it without looking at each; only for a query that needs no

@@ -65,7 +65,9 @@ fn types_modules_and_users_are_those_of_the_events_in_view() {
             rows.iter().filter(|row| row.project == PROJECTS[0] && row.seq <= visible).collect();
         let names = |name: fn(&Row) -> &'static str| {
             let mut names: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-            in_view.iter().for_each(|row| names.entry(name(row)).or_default().push(row.time.get()));
+            for row in &in_view {
+                names.entry(name(row)).or_default().push(row.time.get());
+            }
             let named = names.into_iter().map(|(name, times)| {
                 (
                     name.to_owned(),
@@ -139,7 +141,7 @@ fn an_event_comes_back_as_the_envelope_that_it_was() {
         row.append_to(&mut lab);
     }
     let view = lab.view(PROJECTS[0]);
-    for event in view.events().iter() {
+    for event in &view.events() {
         let event = event.unwrap();
         let mut json = Vec::new();
         event.to_json(&mut json);
@@ -149,7 +151,11 @@ fn an_event_comes_back_as_the_envelope_that_it_was() {
         let mut with_meta = Vec::new();
         event.to_json_with_meta(&mut with_meta);
         // serde_json has no integers of more than 64 bits.
-        if owned.property("amount").and_then(|amount| amount.as_f64()).is_none_or(|amount| amount < 1e19) {
+        if owned
+            .property("amount")
+            .and_then(crate::envelope::Value::as_f64)
+            .is_none_or(|amount| amount < 1e19)
+        {
             let serialized = serde_json::to_string(&owned).unwrap();
             assert_eq!(serialized, String::from_utf8(with_meta.clone()).unwrap());
         }

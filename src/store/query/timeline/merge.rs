@@ -153,8 +153,8 @@ impl<'v> Merge<'v> {
         let Some(project) = index.project(&self.pinned.project_id)? else { return Ok(()) };
         for member in &self.members {
             let Some(id) = index.id_no(project, member.kind, member.hash)? else { continue };
-            let Some(module) = self.filter.module_in(index, project)? else { continue };
-            let Some(types) = self.filter.types_in(index, project)? else { continue };
+            let Ok(module) = self.filter.module_in(index, project)?.present() else { continue };
+            let Ok(types) = self.filter.types_in(index, project)?.present() else { continue };
             let mut postings = index.postings_of(member.kind, id)?;
             // What is left out is that before the first place in range, and that from the first place behind it on.
             let place = |(timestamp, seq): (Nanos, Seq)| IdPosting {
