@@ -154,7 +154,7 @@ fn read(criterion: &mut Criterion) {
     let total = view.events().count().unwrap();
     let mut types = view.event_types().unwrap();
     types.sort_by_key(|event_type| event_type.events.abs_diff(total * 8 / 100));
-    let frequent = types[0].name.to_string();
+    let frequent = types[0].name.clone();
     let priced = "order.placed";
     let month = DateTime::from_timestamp(1_709_251_200, 0).unwrap()
         ..DateTime::from_timestamp(1_711_843_200, 0).unwrap();

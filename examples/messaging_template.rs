@@ -5,6 +5,8 @@
 //!
 //! Run it with `cargo run --example messaging_template`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
+
 use std::error::Error;
 
 use envelog::{CursorKey, Envelope, Profile, Store, Uuid};

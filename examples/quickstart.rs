@@ -2,6 +2,8 @@
 //!
 //! Run it with `cargo run --example quickstart`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
+
 use envelog::{Store, Uuid};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     println!("what u_1 did, newest first:");
-    for event in view.timeline("u_1").newest_first().limit(50).iter() {
+    for event in view.timeline("u_1").newest_first().limit(50) {
         let event = event?;
         println!(
             "  {} {} ({})",

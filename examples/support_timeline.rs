@@ -1,6 +1,8 @@
 //! A support desk: what did this customer do before the ticket came in, page by page?
 //!
-//! Run it with `cargo run --example support_timeline --features sample`.
+//! Run it with `cargo run --example support_timeline`.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use std::error::Error;
 
@@ -33,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\nonly what went wrong:");
     let trouble =
         view.timeline(&customer).of_types(["payment.failed", "ticket.opened"]).newest_first().limit(5);
-    for event in trouble.iter() {
+    for event in &trouble {
         let event = event?;
         println!("  {}  {}", event.timestamp().format("%Y-%m-%d %H:%M"), event.event_type());
     }

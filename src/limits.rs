@@ -54,7 +54,7 @@ impl Default for Limits {
             key_bytes_max: 256,
             string_bytes_max: 64 * KIB,
             event_bytes_max: 256 * KIB,
-            future_skew_max: Duration::from_secs(24 * 60 * 60),
+            future_skew_max: Duration::from_hours(24),
             traits_max: 512,
             traits_bytes_max: 64 * KIB,
             cursor_state_bytes_max: 64 * KIB,

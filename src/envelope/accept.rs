@@ -47,7 +47,6 @@ pub(crate) struct Acceptor {
 }
 
 /// Memory that one writer uses again for one envelope after another.
-#[derive(Debug)]
 pub(crate) struct Scratch {
     trees: TreeBuilder,
     key: String,
@@ -91,6 +90,7 @@ impl Acceptor {
     /// # Errors
     ///
     /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
+    #[cfg(test)]
     pub(crate) fn accept_json(&self, line: &[u8], now: Nanos, scratch: &mut Scratch) -> Result<Accepted> {
         let mut accepted = Accepted::default();
         self.accept_json_into(line, now, scratch, &mut accepted)?;
@@ -144,8 +144,12 @@ impl Acceptor {
         self.finish(scratch, &roots, out)
     }
 
-    /// As [`Acceptor::accept_json`], into an `Accepted` whose memory is used again. After an error `out` is of no use
-    /// but to be used again.
+    /// Accepts one line of JSON, which may have white space around it, into an `Accepted` whose memory is used again.
+    /// After an error `out` is of no use but to be used again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acceptor::accept`], and [`Error::Invalid`] for malformed JSON, unknown and repeated fields.
     pub(crate) fn accept_json_into(
         &self,
         line: &[u8],
@@ -289,7 +293,6 @@ impl Acceptor {
             };
             if let Some(fact) = Fact::of(out.event_type(), out.user_id(), out.anonymous_id(), &body) {
                 notes = notes.union(identity::check(&fact, &body, &self.limits)?);
-                out.fact_digest = Some(fact.digest());
             }
         }
         out.notes = notes;

@@ -8,7 +8,5 @@ mod fault;
 mod ser;
 mod value;
 
-pub(crate) use ser::serialize_into;
-
 #[cfg(test)]
 mod tests;

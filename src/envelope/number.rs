@@ -16,8 +16,8 @@ use std::str::FromStr;
 pub(crate) use parse::{Scanned, scan};
 pub(crate) use parts::{EXPONENT_MIN, Parts, Scaled, integer, is_in_range};
 
-use crate::Result;
 use crate::error::Error;
+use crate::error::Result;
 
 /// A JSON number, equal, ordered and hashed by value.
 ///

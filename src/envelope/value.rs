@@ -10,7 +10,8 @@ use super::json::Reader;
 use super::json::write::write_string;
 use super::number::Number;
 use super::tree::{TreeBuilder, TreeWriter};
-use crate::{Limits, Result};
+use crate::error::Result;
+use crate::limits::Limits;
 
 /// Any JSON value.
 ///

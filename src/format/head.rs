@@ -75,6 +75,8 @@ impl FileKind {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::indexing_slicing, reason = "tests know their bytes")]
+
     use super::*;
 
     fn check(bytes: &[u8]) -> Result<(), Error> {

@@ -92,16 +92,6 @@ impl<'a> EventKeys<'a> {
     }
 }
 
-/// The project of keys that were checked before, without parsing the rest.
-pub(crate) fn project_of(keys: &[u8]) -> Option<[u8; 16]> {
-    keys.first_chunk().copied()
-}
-
-/// The timestamp of keys that were checked before, without parsing the rest.
-pub(crate) fn timestamp_of(keys: &[u8]) -> Option<Nanos> {
-    keys.get(32..)?.first_chunk().map(|bytes| Nanos::new(i64::from_le_bytes(*bytes)))
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::indexing_slicing, reason = "tests know their bytes")]
@@ -125,8 +115,6 @@ mod tests {
         KEYS.encode(&mut bytes).unwrap();
         assert_eq!(bytes.len(), FIXED_LEN + 7 + 12 + 9 + 3);
         assert_eq!(EventKeys::parse(&bytes), Some(KEYS));
-        assert_eq!(project_of(&bytes), Some([1; 16]));
-        assert_eq!(timestamp_of(&bytes), Some(KEYS.timestamp));
     }
 
     #[test]

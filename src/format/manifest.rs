@@ -45,7 +45,7 @@ pub(crate) struct EpochStart {
 pub(crate) struct DerivedFile {
     /// Bytes of the file.
     pub(crate) len: u64,
-    /// CRC-32 of the file.
+    /// CRC-32 of the file's header, which in turn has the checksums of everything else.
     pub(crate) crc: u32,
     /// Version of the rules that made it.
     pub(crate) rules: u16,
@@ -243,11 +243,6 @@ impl Manifest {
             && self.gaps.is_sorted_by(|a, b| a.to < b.from)
     }
 
-    /// The epoch in which the frame with this seq was first written.
-    pub(crate) fn epoch_of(&self, seq: Seq) -> Epoch {
-        epoch_of(&self.epochs, seq)
-    }
-
     /// The epoch that is being written now.
     pub(crate) fn epoch(&self) -> Epoch {
         self.epochs.last().map_or(Epoch::FIRST, |start| start.epoch)
@@ -378,9 +373,9 @@ mod tests {
     #[test]
     fn a_seq_belongs_to_the_epoch_that_wrote_it() {
         let manifest = manifest();
-        assert_eq!(manifest.epoch_of(Seq::new(1)), Epoch::new(1));
-        assert_eq!(manifest.epoch_of(Seq::new(499)), Epoch::new(1));
-        assert_eq!(manifest.epoch_of(Seq::new(500)), Epoch::new(3));
+        assert_eq!(epoch_of(&manifest.epochs, Seq::new(1)), Epoch::new(1));
+        assert_eq!(epoch_of(&manifest.epochs, Seq::new(499)), Epoch::new(1));
+        assert_eq!(epoch_of(&manifest.epochs, Seq::new(500)), Epoch::new(3));
         assert_eq!(manifest.epoch(), Epoch::new(3));
     }
 }

@@ -27,6 +27,7 @@ use super::chunks::{List, Rows};
 use super::{BLOCK, IdHash, IdKind, ModuleNo, ProjectNo, TimeRange, TypeNo, high, id_hash, join, low};
 use crate::format::frame;
 use crate::format::keys::EventKeys;
+#[cfg(test)]
 use crate::types::Ordinal;
 
 pub(super) use self::ids::Chain;
@@ -126,6 +127,7 @@ impl ActiveWriter {
     }
 
     /// The ordinal that the next frame gets.
+    #[cfg(test)]
     pub(crate) fn next_ordinal(&self) -> Ordinal {
         Ordinal::new(self.next)
     }

@@ -27,11 +27,13 @@ use crate::types::{Nanos, Ordinal};
 
 pub(crate) use active::{ActiveIndex, ActiveWriter};
 pub(crate) use hash::{IdHash, IdKind, id_hash};
-pub(crate) use layout::{Origin, RULES};
+pub(crate) use layout::Origin;
 pub(crate) use postings::Postings;
-pub(crate) use seal::{IndexFile, build, seal};
+#[cfg(test)]
+pub(crate) use seal::build;
+pub(crate) use seal::{IndexFile, seal};
 pub(crate) use sealed::SealedIndex;
-pub(crate) use segment::{ColumnReader, IdPostings, Ids, SegmentIndex};
+pub(crate) use segment::{IdPostings, SegmentIndex};
 
 /// Ordinals in a block: the unit of zone maps and of columns that are read in bulk.
 pub(crate) const BLOCK: usize = 1024;

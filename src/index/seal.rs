@@ -5,11 +5,14 @@ mod names;
 
 use self::lists::{IdParts, TypeParts};
 use self::names::{Names, Tally, put_times};
-use super::active::{ActiveIndex, ActiveWriter};
+use super::active::ActiveIndex;
+#[cfg(test)]
+use super::active::ActiveWriter;
 use super::column::{self, Shape};
 use super::layout::{ALIGN, CHECKED_BLOCK, Counts, Extent, Header, Origin, RULES, SECTIONS, Section};
 use super::{BLOCK, IdKind, NONE, TimeRange, count32};
 use crate::format::bytes::ByteWriter;
+#[cfg(test)]
 use crate::format::keys::EventKeys;
 use crate::format::manifest::DerivedFile;
 use crate::types::Nanos;
@@ -24,6 +27,7 @@ pub(crate) struct IndexFile {
 /// The index file of a segment, from its frames in order: the offset of each, and its keys if it is an event.
 ///
 /// `segment_bytes` is the length of the segment. `None` if there are not as many frames as `origin` says.
+#[cfg(test)]
 pub(crate) fn build<'a>(
     frames: impl IntoIterator<Item = (u32, Option<EventKeys<'a>>)>,
     hash_key: [u8; 16],
@@ -40,7 +44,7 @@ pub(crate) fn build<'a>(
     seal(writer.index(), origin)
 }
 
-/// The index file of a segment, from the index that was kept while it was written; the same bytes as [`build`].
+/// The index file of a segment, from the index that was kept while it was written; the same bytes as from the frames.
 ///
 /// `None` if the index does not have exactly the frames that `origin` says.
 pub(crate) fn seal(index: &ActiveIndex, origin: &Origin) -> Option<IndexFile> {

@@ -119,6 +119,7 @@ impl SealedIndex {
     /// # Errors
     ///
     /// [`Error::Corrupt`] at the first damaged block.
+    #[cfg(test)]
     pub(crate) fn verify(&self) -> Result<()> {
         (0..self.header.blocks()).try_for_each(|block| self.content.check_block(block))
     }

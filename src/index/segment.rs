@@ -9,14 +9,11 @@ use std::sync::Arc;
 use super::active::ActiveIndex;
 use super::postings::{Postings, TypePostings};
 use super::sealed::{Names, SealedIndex};
-use super::{
-    BLOCK, IdHash, IdKind, IdNo, ModuleNo, NONE, NameSummary, ProjectNo, ProjectSummary, TimeRange, TypeNo,
-};
+use super::{BLOCK, ModuleNo, NameSummary, ProjectNo, ProjectSummary, TimeRange, TypeNo};
 use crate::error::Result;
 use crate::types::{Nanos, Ordinal};
 
-pub(crate) use self::columns::ColumnReader;
-pub(crate) use self::ids::{IdPostings, Ids};
+pub(crate) use self::ids::IdPostings;
 
 /// The index of a segment below a bound.
 ///
@@ -211,14 +208,6 @@ impl SegmentIndex {
                 let Some(found) = no.filter(|_| !self.is_whole(index)) else { return Ok(no) };
                 Ok((self.scan_module(found)?.0 > 0).then_some(found))
             }
-        }
-    }
-
-    /// The project of a type.
-    pub(crate) fn project_of(&self, no: TypeNo) -> Result<Option<ProjectNo>> {
-        match &self.source {
-            Source::Active(index) => Ok(index.project_of(no)),
-            Source::Sealed(index) => Ok(Some(index.name_entry(Names::Types, no.get())?.project)),
         }
     }
 

@@ -43,7 +43,6 @@ pub(crate) struct Parts<F: Fold> {
 #[derive(Debug, Default)]
 pub(crate) struct Appended {
     pub(crate) first: Seq,
-    pub(crate) last: Seq,
     pub(crate) notes: Vec<(Seq, FoldNotes)>,
 }
 
@@ -179,7 +178,7 @@ impl<F: Fold> Log<F> {
         if drafts.is_empty() {
             inner.marks.check_running()?;
             let last = inner.marks.visible();
-            return Ok(Appended { first: last.next(), last, notes: Vec::new() });
+            return Ok(Appended { first: last.next(), notes: Vec::new() });
         }
         let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
         if inner.mapped {
@@ -272,6 +271,7 @@ impl<F: Fold> Log<F> {
             written.and_then(|()| inner.mark_closed())
         } else {
             before();
+            // What was not durable when the log stopped may be lost, and nothing marks this end as clean.
             if inner.marks.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
         };
         if let Some(prepared) = inner.filler.stop() {
@@ -414,7 +414,7 @@ impl<F: Fold> Inner<F> {
         }
         drop(flush);
         self.marks.wake();
-        Ok(Appended { first, last, notes })
+        Ok(Appended { first, notes })
     }
 
     /// Waits until frames are visible and, at `Synced`, durable, and collects their notes.
@@ -433,7 +433,7 @@ impl<F: Fold> Inner<F> {
                 !mine
             });
         }
-        Ok(Appended { first, last, notes })
+        Ok(Appended { first, notes })
     }
 }
 

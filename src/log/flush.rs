@@ -108,9 +108,7 @@ impl<F: Fold> Flush<F> {
     ) {
         let frames = self.placed.iter().zip(drafts).map(|(sealed, draft)| Placed {
             seq: sealed.header.seq,
-            received_at: sealed.header.received_at,
             kind: draft.kind,
-            flags: sealed.header.flags,
             offset: offset_u32(sealed.offset),
             keys: draft.keys,
             body: draft.body,
@@ -219,15 +217,7 @@ fn placed_frames(offset: u64, bytes: &[u8]) -> impl Iterator<Item = Placed<'_>> 
         let frame = FrameView::trusted(bytes.get(at..)?).ok().flatten()?;
         let offset = offset_u32(offset + at as u64);
         at = at.checked_add(usize::try_from(frame.stride()).ok()?)?;
-        Some(Placed {
-            seq: frame.seq(),
-            received_at: frame.received_at(),
-            kind: frame.kind(),
-            flags: frame.flags(),
-            offset,
-            keys: frame.keys(),
-            body: frame.body(),
-        })
+        Some(Placed { seq: frame.seq(), kind: frame.kind(), offset, keys: frame.keys(), body: frame.body() })
     })
 }
 
@@ -265,16 +255,12 @@ impl<F: Fold> Inner<F> {
             bytes.clear();
             self.stage.lock().spare = bytes;
         }
-        match outcome {
-            Ok(()) => {
-                self.marks.wake();
-                Ok(())
-            }
-            Err(_) => {
-                self.marks.poison();
-                Err(Error::SyncFailed { durable: self.marks.durable() })
-            }
+        if outcome.is_err() {
+            self.marks.poison();
+            return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
+        self.marks.wake();
+        Ok(())
     }
 
     fn write_chunks(
@@ -321,6 +307,9 @@ impl<F: Fold> Inner<F> {
     pub(super) fn sync_now(&self) -> Result<Seq> {
         if self.level.is_synced() {
             self.flush_staged(&mut self.flush.lock())?;
+            if self.marks.is_poisoned() {
+                return Err(Error::Poisoned);
+            }
             return Ok(self.marks.durable());
         }
         let _one_at_a_time = self.sync.lock();

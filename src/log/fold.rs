@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::segment::Segment;
 use crate::error::Result;
 use crate::format::frame::{FrameFlags, FrameKind};
-use crate::types::{Nanos, Seq};
+use crate::types::Seq;
 
 /// A frame that has everything but its place: encoded, measured and checksummed outside any lock.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +23,7 @@ pub(crate) struct Draft<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed<'a> {
     pub(crate) seq: Seq,
-    pub(crate) received_at: Nanos,
     pub(crate) kind: FrameKind,
-    pub(crate) flags: FrameFlags,
     /// Where the frame begins in its segment's file.
     pub(crate) offset: u32,
     pub(crate) keys: &'a [u8],

@@ -18,7 +18,7 @@ use crate::format::manifest::Manifest;
 use crate::format::names::MANIFEST;
 use crate::format::segment::{Roll, SegmentHeader};
 use crate::limits::FILL_WINDOW_BYTES_MIN;
-use crate::storage::{Access, Clock, Disk, Entropy, File, Lock, LockMode, MapWriter};
+use crate::storage::{Access, Disk, Entropy, File, Lock, LockMode, MapWriter};
 use crate::types::{Nanos, SegmentId, Seq};
 
 mod create;
@@ -33,13 +33,6 @@ const ROLL_BYTES: usize = frame::HEADER_LEN + Roll::LEN;
 pub(crate) const END_ROOM_BYTES: u64 = (ROLL_BYTES + frame::HEADER_LEN) as u64;
 
 const _: () = assert!(ROLL_BYTES.is_multiple_of(frame::ALIGN));
-
-/// Clock and randomness of a store.
-#[derive(Debug, Clone)]
-pub(crate) struct Env {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-}
 
 /// What a log is opened with.
 #[derive(Debug, Clone)]
@@ -59,15 +52,11 @@ pub(crate) struct TailSegment {
     pub(crate) segment: Arc<Segment>,
     /// Where its frames end.
     pub(crate) end: u64,
-    pub(crate) frames: u32,
-    /// CRC-32 over the checksums of its frames; [`scan::extend_crc_of_crcs`] goes on with it.
-    pub(crate) crc_of_crcs: u32,
     /// Bytes of its file, zero behind the frames where a writer opened it.
     pub(crate) file_len: u64,
-    /// Generation of the newer watermark slot, 0 where none was written yet.
-    pub(crate) slot_generation: u64,
-    /// Its last frame is a roll frame.
-    pub(crate) rolled: bool,
+    /// What it was opened from.
+    #[cfg(test)]
+    pub(crate) written: Written,
 }
 
 impl TailSegment {
@@ -84,11 +73,9 @@ impl TailSegment {
         let tail = Self {
             segment: Arc::new(Segment::checked(Arc::clone(disk), file, header, map)),
             end: written.end,
-            frames: written.frames,
-            crc_of_crcs: written.crc_of_crcs,
             file_len: written.file_len,
-            slot_generation: written.slot_generation,
-            rolled: written.rolled,
+            #[cfg(test)]
+            written: *written,
         };
         Ok((tail, writer))
     }
@@ -112,7 +99,6 @@ pub(crate) struct OpenedLog {
     pub(crate) next_segment: SegmentId,
     /// When the last frame was received; the least time where there is none.
     pub(crate) last_received_at: Nanos,
-    pub(crate) clean: bool,
     pub(crate) report: RecoveryReport,
 }
 
@@ -125,7 +111,11 @@ pub(crate) struct OpenedLog {
 ///
 /// [`Error::Locked`], [`Error::NotFound`], [`Error::Corrupt`], [`Error::MissingSegment`],
 /// [`Error::UnsupportedFormat`] and those of the medium. The log is then as it was.
-pub(crate) fn open_writer(disk: &Arc<dyn Disk>, env: &Env, options: &LogOptions) -> Result<OpenedLog> {
+pub(crate) fn open_writer(
+    disk: &Arc<dyn Disk>,
+    entropy: &dyn Entropy,
+    options: &LogOptions,
+) -> Result<OpenedLog> {
     if !disk.exists(MANIFEST)? {
         // Before the lock file is made: a directory that is not ours stays as it is.
         create::check(&**disk, options)?;
@@ -136,13 +126,13 @@ pub(crate) fn open_writer(disk: &Arc<dyn Disk>, env: &Env, options: &LogOptions)
         manifest
     } else {
         report.created = true;
-        create::create(&**disk, &*env.entropy, options)?
+        create::create(&**disk, entropy, options)?
     };
     let found = Found::read(disk, &mut manifest, options)?;
     if found.tail.closed_here || report.created {
         resume(disk, lock, manifest, found, options, report)
     } else {
-        recover(disk, lock, manifest, found, options, report, &*env.entropy)
+        recover(disk, lock, manifest, found, options, report, entropy)
     }
 }
 
@@ -293,15 +283,7 @@ fn header_of(source: &TailFile, piece: &Piece) -> SegmentHeader {
 }
 
 fn written_of(source: &TailFile, piece: &Piece) -> Written {
-    Written {
-        first: piece.from,
-        end: piece.end,
-        frames: piece.frames,
-        crc_of_crcs: piece.crc_of_crcs,
-        file_len: source.len,
-        slot_generation: source.slot.map_or(0, |slot| slot.generation),
-        rolled: piece.rolled,
-    }
+    Written { first: piece.from, end: piece.end, file_len: source.len, rolled: piece.rolled }
 }
 
 #[cfg(test)]

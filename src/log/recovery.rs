@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::manifest_file;
-use super::open::{LogOptions, TailSegment, filled_len};
+use super::open::{LogOptions, filled_len};
 use super::report::RecoveryReport;
 use super::scan::Tail;
 use super::scan::files::Unsealed;
@@ -208,17 +208,6 @@ fn random_salt(entropy: &dyn Entropy) -> Result<u64> {
     let mut salt = [0; 8];
     entropy.fill(&mut salt)?;
     Ok(u64::from_le_bytes(salt))
-}
-
-impl Fresh {
-    /// The segment opened for reading, and the writer of its mapping.
-    pub(crate) fn open(
-        self,
-        disk: &Arc<dyn Disk>,
-        segment_bytes_max: u64,
-    ) -> Result<(TailSegment, crate::storage::MapWriter)> {
-        TailSegment::map(disk, self.file, self.header, &self.written, segment_bytes_max)
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) mod window;
 use files::StrayFile;
 use survey::Survey;
 pub(crate) use survey::has_frames;
-pub(crate) use tail::{Dropped, Piece, Tail, TailInput, extend_crc_of_crcs};
+pub(crate) use tail::{Dropped, Piece, Tail, TailInput};
 use window::Window;
 
 /// Where frames are read from.
@@ -173,12 +173,11 @@ impl Scanner<'_> {
                 Ok(roll) => roll,
                 Err(reason) => break Read::Stopped(stop_at(at, reason)),
             };
-            batch.take(&view);
+            batch.frames = batch.frames.saturating_add(1);
             at.offset += view.stride();
             at.seq = at.seq.next();
             if view.flags().has(FrameFlags::BATCH_LAST) {
                 piece.frames = piece.frames.saturating_add(batch.frames);
-                piece.crc_of_crcs = batch.crc_of_crcs;
                 piece.end = at.offset;
                 piece.rolled = roll.is_some();
                 batch.frames = 0;
@@ -356,15 +355,6 @@ impl Scanner<'_> {
 #[derive(Default)]
 struct Batch {
     frames: u32,
-    /// Over all frames of the piece so far.
-    crc_of_crcs: u32,
-}
-
-impl Batch {
-    fn take(&mut self, view: &FrameView<'_>) {
-        self.frames = self.frames.saturating_add(1);
-        self.crc_of_crcs = extend_crc_of_crcs(self.crc_of_crcs, view.crc());
-    }
 }
 
 fn stop_at(at: Start, reason: impl Into<Cow<'static, str>>) -> Stop {

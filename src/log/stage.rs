@@ -12,7 +12,7 @@ use crate::storage::{File, MapWriter};
 use crate::types::{Epoch, Nanos, Seq};
 
 /// Bytes that every segment keeps free for its roll frame.
-const ROLL_BYTES: u64 = frame::stride((frame::HEADER_LEN + Roll::LEN) as u32);
+const ROLL_BYTES: u64 = ((frame::HEADER_LEN + Roll::LEN) as u64).next_multiple_of(frame::ALIGN as u64);
 
 /// Frames of one segment that were given their place and are not yet in the file.
 pub(crate) struct Chunk {

@@ -77,7 +77,6 @@ type Rows = HashTrieMapSync<HashedKey, Arc<[u8]>, BuildHasherDefault<Through>>;
 pub(crate) struct Delta {
     rows: Rows,
     bounds: Bounds,
-    bytes: usize,
     joiner: Joiner,
     joined: Joined,
 }
@@ -92,32 +91,19 @@ impl Clone for Joined {
     }
 }
 
-/// A guess at what a row costs beside its key and bytes: nodes, counters, allocation.
-const ROW_OVERHEAD_BYTES: usize = 160;
-
 impl Delta {
     pub(crate) fn new() -> Self {
         Self {
             rows: Rows::new_with_hasher_and_degree_and_ptr_kind(BuildHasherDefault::default(), TRIE_DEGREE),
             bounds: Bounds::default(),
-            bytes: 0,
             joiner: Joiner::default(),
             joined: Joined::default(),
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
-    }
-
-    /// Rows in it.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.size()
-    }
-
-    /// About how many bytes of memory it holds.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
     }
 
     pub(crate) const fn bounds(&self) -> &Bounds {
@@ -159,11 +145,9 @@ impl Delta {
             }
             self.joiner.join(key.key.as_bytes(), row, &fragment.row, out);
             if **row != **out {
-                self.bytes = (self.bytes + out.len()).saturating_sub(row.len());
                 *row = Arc::from(out.as_slice());
             }
         } else {
-            self.bytes += key.key.as_bytes().len() + fragment.row.len() + ROW_OVERHEAD_BYTES;
             self.rows.insert_mut(key.clone(), Arc::from(fragment.row.as_slice()));
             out.clone_from(&fragment.row);
         }

@@ -11,10 +11,10 @@ use super::merge::{Merge, Source};
 use super::row::{RowRef, split_cursor};
 use super::run::Run;
 use super::view::{Profile, RowBytes, TraitName, is_over_limit};
-use crate::Limits;
 use crate::envelope::{Kind, Note, Notes};
 use crate::error::Result;
 use crate::format::cursor::CursorKeys;
+use crate::limits::Limits;
 use crate::types::Seq;
 
 /// Rows in layers. A clone is cheap and stays as it is while the original goes on.
@@ -55,6 +55,7 @@ impl ProfileMap {
     }
 
     /// What was applied since the last [`ProfileMap::freeze`].
+    #[cfg(test)]
     pub(crate) const fn delta(&self) -> &Delta {
         &self.delta
     }
@@ -64,6 +65,7 @@ impl ProfileMap {
     }
 
     /// The deltas that wait for their run, the oldest first.
+    #[cfg(test)]
     pub(crate) fn frozen(&self) -> &[Frozen] {
         &self.frozen
     }

@@ -22,12 +22,12 @@ mod row;
 mod run;
 mod view;
 
-pub(crate) use compact::{RUNS_MAX, choose, compact, seqs};
+pub(crate) use compact::{choose, compact, seqs};
 pub(crate) use delta::Delta;
 pub(crate) use fragment::Fragment;
 pub(crate) use map::{Frozen, ProfileMap};
 pub(crate) use merge::{Merge, Source};
-pub(crate) use run::{Origin, RULES, Run, write};
+pub(crate) use run::{Origin, Run, write};
 
 pub use key::PersonRef;
 pub use map::Profiles;

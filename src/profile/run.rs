@@ -108,11 +108,13 @@ impl Run {
     }
 
     /// Rows in it.
+    #[cfg(test)]
     pub(crate) const fn row_count(&self) -> u32 {
         self.header.row_count
     }
 
     /// Rows of persons in it, cursors aside.
+    #[cfg(test)]
     pub(crate) const fn person_count(&self) -> u32 {
         self.header.person_count
     }
@@ -192,6 +194,7 @@ impl Run {
     /// # Errors
     ///
     /// [`Error::Corrupt`] with the first block that is not as it was written.
+    #[cfg(test)]
     pub(crate) fn verify(&self) -> Result<()> {
         let mut start = HEADER_LEN as u64;
         while start < self.tables.blocks.start {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::Limits;
 use crate::envelope::Value;
 use crate::envelope::fact::FactOrder;
 use crate::envelope::tree::TreeBuilder;
@@ -16,6 +15,7 @@ use crate::envelope::{Note, Notes, ValueRef};
 use crate::format::cursor::CursorKeys;
 use crate::format::keys::EventKeys;
 use crate::format::names::FileName;
+use crate::limits::Limits;
 use crate::storage::sim::SimDisk;
 use crate::storage::{Disk, SimRng};
 use crate::types::{Nanos, Seq};

@@ -9,8 +9,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::key::{PersonRef, RowKind};
 use super::row::{Entries, RowRef};
 use super::run::Run;
-use crate::Limits;
 use crate::envelope::{ValueRef, json};
+use crate::limits::Limits;
 use crate::types::Nanos;
 
 /// What is known of a person's identity.

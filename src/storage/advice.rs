@@ -5,38 +5,9 @@ use std::ops::Range;
 
 use memmap2::{Advice, MmapRaw};
 
-use super::map::{Map, MapWriter};
+use super::map::MapWriter;
 use super::to_usize;
 use crate::error::Result;
-
-impl Map {
-    /// Asks the system to read the committed part of `range` into memory and to enter it into the page table, in
-    /// one call instead of one fault for every few pages. Best effort: a page that cannot be read is left alone.
-    pub(crate) fn warm(&self, range: Range<u64>) {
-        let start = range.start.max(self.floor());
-        let end = range.end.min(self.committed());
-        if start < end {
-            #[cfg(target_os = "linux")]
-            let advice = Advice::PopulateRead;
-            #[cfg(not(target_os = "linux"))]
-            let advice = Advice::WillNeed;
-            // An advice that is not taken costs faults later and nothing else.
-            let _ = self.memory().raw.advise_range(advice, to_usize(start), to_usize(end - start));
-        }
-    }
-
-    /// Tells the system to expect reads all over the file, so that a fault reads one page and not a window of them.
-    pub(crate) fn expect_random(&self) {
-        // As in `warm`.
-        let _ = self.memory().raw.advise(Advice::Random);
-    }
-
-    /// Tells the system to expect the file to be read in order; it replaces [`Map::expect_random`].
-    pub(crate) fn expect_sequential(&self) {
-        // As in `warm`.
-        let _ = self.memory().raw.advise(Advice::Sequential);
-    }
-}
 
 impl MapWriter {
     /// Makes the pages of `range` present and writable, so that a store to them neither faults nor finds the disk

@@ -24,8 +24,7 @@ use crate::error::{Error, Result};
 ///
 /// - (M1) The bytes `0 .. raw.len()` from the start of a page on stay mapped, shared and readable, as long as the
 ///   memory lives; they are writable if `writable`.
-/// - (M2) Only `copy_in` and [`Memory::word`] reach them for writing, and [`Mappings`](super::mappings::Mappings)
-///   makes either a [`Region`] or words over a file, never both: words are accessed atomically and not otherwise.
+/// - (M2) Only `copy_in` reaches them for writing.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) raw: MmapRaw,
@@ -114,20 +113,6 @@ impl Memory {
         // are made behind the gate, which is closed here.
         unsafe { ptr::copy_nonoverlapping(source, out.as_mut_ptr(), to_usize(length)) };
     }
-
-    /// The atomic word at eight times `index`, or `None` where none is mapped.
-    #[inline]
-    pub(super) fn word(&self, index: usize) -> Option<&AtomicU64> {
-        if index >= self.raw.len() / size_of::<u64>() {
-            return None;
-        }
-        // SAFETY: the word lies inside the mapping, as was just checked (M1).
-        #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts where a page does")]
-        let word = unsafe { self.raw.as_mut_ptr().cast::<u64>().add(index) };
-        // SAFETY: the word is mapped while `self` is borrowed, is aligned, as whole words from the start of a page
-        // are (M1), and is accessed atomically only (M2).
-        Some(unsafe { AtomicU64::from_ptr(word) })
-    }
 }
 
 /// Where a mapping begins.
@@ -197,10 +182,6 @@ pub(crate) struct Map {
 impl Map {
     pub(super) fn new(region: Arc<Region>) -> Self {
         Self { region }
-    }
-
-    pub(super) fn memory(&self) -> &Memory {
-        &self.region.memory
     }
 
     /// The bytes of `range`, or `None` unless all of them are committed and at or above the floor.

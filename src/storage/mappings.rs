@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 
 use super::Access;
 use super::map::{Map, MapWriter, Memory, Region};
-use super::words::{Words, WordsInner};
 
 /// Tells the present length of a mapped file in bytes.
 pub(super) trait Length: fmt::Debug + Send + Sync {
@@ -32,7 +31,7 @@ pub(super) struct LogBounds {
 
 /// The live mappings of one file handle, which keep writes away from what readers see.
 ///
-/// At any time they are one writer with its readers and any number of older readers, or readers only, or words only.
+/// At any time they are one writer with its readers and any number of older readers, or readers only.
 #[derive(Debug, Default)]
 pub(super) struct Mappings {
     live: Mutex<Live>,
@@ -41,13 +40,11 @@ pub(super) struct Mappings {
 #[derive(Debug, Default)]
 struct Live {
     regions: Vec<Weak<Region>>,
-    words: Vec<Weak<WordsInner>>,
 }
 
 impl Live {
     fn forget_dropped(&mut self) {
         self.regions.retain(|region| region.strong_count() > 0);
-        self.words.retain(|words| words.strong_count() > 0);
     }
 
     fn has_writer(&self) -> bool {
@@ -56,9 +53,6 @@ impl Live {
 
     fn admit_region(&mut self) -> io::Result<()> {
         self.forget_dropped();
-        if !self.words.is_empty() {
-            return Err(refused("the file is mapped as words already"));
-        }
         if self.has_writer() {
             return Err(refused("the file has a writer of its mapping; use the maps of that writer"));
         }
@@ -99,18 +93,6 @@ impl Mappings {
         Ok(Map::new(region))
     }
 
-    /// What [`File::map_words`](super::File::map_words) promises, over `memory` of at least `count` words.
-    pub(super) fn map_words(&self, memory: Arc<Memory>, access: Access, count: usize) -> io::Result<Words> {
-        let mut live = self.live.lock();
-        live.forget_dropped();
-        if !live.regions.is_empty() {
-            return Err(refused("the file is mapped as bytes already"));
-        }
-        let words = Words::new(memory, access, count);
-        live.words.push(Arc::downgrade(words.inner()));
-        Ok(words)
-    }
-
     /// Refuses a write of `length` bytes at `offset` that would change what a reader of this handle sees.
     pub(super) fn check_write(&self, offset: u64, length: u64) -> io::Result<()> {
         let end = offset.saturating_add(length);
@@ -118,18 +100,13 @@ impl Mappings {
         if live.regions.iter().filter_map(Weak::upgrade).any(|region| region.exposes(offset, end)) {
             return Err(refused("the bytes are committed and are never written again"));
         }
-        if live.words.iter().filter_map(Weak::upgrade).any(|words| offset < words.bytes()) {
-            return Err(refused("the bytes are mapped as words"));
-        }
         Ok(())
     }
 
-    /// Whether a writer of a mapping or words live: their memory cannot be exchanged for other memory.
+    /// Whether a writer of a mapping lives: its memory cannot be exchanged for other memory.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn are_pinned(&self) -> bool {
-        let mut live = self.live.lock();
-        live.forget_dropped();
-        live.has_writer() || !live.words.is_empty()
+        self.live.lock().has_writer()
     }
 }
 

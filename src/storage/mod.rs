@@ -18,7 +18,6 @@ mod mappings;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
-mod words;
 
 #[cfg_attr(
     not(any(test, feature = "testing")),
@@ -30,7 +29,6 @@ pub use env::{ManualClock, SeededEntropy, SimRng};
 pub(crate) use env::{OsEntropy, SystemClock};
 pub(crate) use map::{Map, MapWriter};
 pub(crate) use real::DirDisk;
-pub(crate) use words::Words;
 
 /// The file whose lock makes a process the writer of a store.
 pub(crate) const LOCK_NAME: &str = "LOCK";
@@ -93,6 +91,7 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn list(&self) -> Result<Vec<String>>;
 
     /// The names in [`QUARANTINE`], sorted and without the directory's own; empty where it does not exist.
+    #[cfg(test)]
     fn list_quarantine(&self) -> Result<Vec<String>>;
 
     /// Creates a file for reading and writing, private to the owner. It is an error if the name is taken.
@@ -124,9 +123,6 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
 
     /// Whether a store through a mapping of zero-filled bytes cannot fail for want of room.
     fn mapped_writes(&self) -> bool;
-
-    /// The bytes that are free for an unprivileged writer, as the file system reports them.
-    fn free_bytes(&self) -> Result<u64>;
 
     /// Fails in a process that was forked from the one that opened the disk: it must not write.
     ///
@@ -163,9 +159,6 @@ pub(crate) trait File: fmt::Debug + Send + Sync {
     /// Maps the file at its present length for reading, all of it committed. Refused while a [`MapWriter`]
     /// of the same handle lives.
     fn map_whole(&self) -> Result<Map>;
-
-    /// Maps the first `count` 64-bit words of the file, which must be that long, for atomic loads and stores.
-    fn map_words(&self, count: usize) -> Result<Words>;
 }
 
 /// Whether the error says that there is no file of that name.

@@ -140,6 +140,17 @@ impl AsFd for Place<'_> {
     }
 }
 
+/// The lock file, locked. It is unlocked by name and not by closing alone: a process that another thread has just
+/// forked holds the same open file until it executes something else.
+struct HeldLock(fs::File);
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Closing the file, which follows, unlocks it as well.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Disk for DirDisk {
     fn describe(&self) -> String {
         self.path.clone()
@@ -152,6 +163,7 @@ impl Disk for DirDisk {
         Ok(names)
     }
 
+    #[cfg(test)]
     fn list_quarantine(&self) -> Result<Vec<String>> {
         match self.open_directory(QUARANTINE) {
             Ok(directory) => {
@@ -232,7 +244,7 @@ impl Disk for DirDisk {
             LockMode::Shared => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => Ok(Some(Lock::new(file))),
+            Ok(()) => Ok(Some(Lock::new(HeldLock(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error))
                 if mode == LockMode::Shared && error.kind() == io::ErrorKind::Unsupported =>
@@ -245,12 +257,6 @@ impl Disk for DirDisk {
 
     fn mapped_writes(&self) -> bool {
         *self.mapped_writes.get_or_init(|| root::stores_in_place(self.root.as_fd()))
-    }
-
-    fn free_bytes(&self) -> Result<u64> {
-        let room = rustix::fs::fstatvfs(&self.root)
-            .map_err(|errno| Error::io("look up", self.describe(), errno.into()))?;
-        Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     fn check_process(&self) -> Result<()> {

@@ -284,6 +284,7 @@ impl Disk for SimDisk {
         Ok(names)
     }
 
+    #[cfg(test)]
     fn list_quarantine(&self) -> Result<Vec<String>> {
         let state = self.shared.begin(OpKind::Read, "list", QUARANTINE)?;
         let names = state.directory.volatile.names();
@@ -369,10 +370,6 @@ impl Disk for SimDisk {
 
     fn mapped_writes(&self) -> bool {
         self.state().options.mapped_writes
-    }
-
-    fn free_bytes(&self) -> Result<u64> {
-        Ok(self.state().room_for(u64::MAX))
     }
 
     fn check_process(&self) -> Result<()> {

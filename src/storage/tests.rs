@@ -171,10 +171,6 @@ fn a_handle_for_reading_writes_nothing() {
         assert!(writer.populate(0..64).is_err());
         writer.publish(64);
         assert_eq!(map.bytes(0..64), Some(&[1; 64][..]));
-        drop((writer, map));
-        let words = file.map_words(2).expect("mapped");
-        words.store_release(0, 5);
-        assert_eq!(words.load_acquire(0), 0x0101_0101_0101_0101);
     });
 }
 
@@ -224,9 +220,6 @@ fn a_map_gives_committed_bytes_at_or_above_the_floor_only() {
         assert_eq!(map.bytes(4999..6001), None);
         map.prefetch(4096);
         map.prefetch(u64::MAX);
-        map.warm(0..u64::MAX);
-        map.expect_random();
-        map.expect_sequential();
     });
 }
 
@@ -293,7 +286,6 @@ fn committed_bytes_are_refused_to_every_writer() {
         assert_eq!(map.bytes(5000..5100), Some(&[2; 100][..]));
         assert!(file.map_whole().is_err());
         assert!(file.map_log(0, 0, 4096).is_err());
-        assert!(file.map_words(1).is_err());
         drop(writer);
         assert!(file.map_log(0, 0, 4096).is_err(), "an older map shows more");
         let whole = file.map_whole().expect("no writer lives");
@@ -327,32 +319,6 @@ fn a_mapping_with_impossible_bounds_is_an_error() {
             [(10, 5, 100), (0, 101, 4096), (0, 50, 49), (0, 0, u64::MAX), (0, 0, 1 << 62)]
         {
             assert!(file.map_log(floor, committed, capacity).is_err(), "{floor} {committed} {capacity}");
-        }
-        assert!(file.map_words(13).is_err());
-        assert!(file.map_words(usize::MAX).is_err());
-        assert!(file.map_words(12).is_ok());
-    });
-}
-
-#[test]
-fn words_are_little_endian_and_shared_between_handles() {
-    on_each_disk(|disk| {
-        let file = disk.create("LIVE").expect("created");
-        fill_zeros(&*file, 0, 4096).expect("filled");
-        let words = file.map_words(512).expect("mapped");
-        words.store_relaxed(0, 0x0102_0304_0506_0708);
-        words.store_release(511, 9);
-        assert_eq!((words.load_relaxed(0), words.load_acquire(511)), (0x0102_0304_0506_0708, 9));
-        assert_eq!((words.load_acquire(512), words.load_acquire(usize::MAX)), (0, 0));
-        words.store_release(512, 1);
-        let bytes = contents(disk, "LIVE").expect("there");
-        assert_eq!((bytes.len(), &bytes[..8]), (4096, &[8, 7, 6, 5, 4, 3, 2, 1][..]));
-        assert!(file.write_at(8, &[1]).is_err());
-        assert!(file.map_whole().is_err());
-        let other = disk.open("LIVE", Access::Read).expect("opened").map_words(512);
-        if let Ok(other) = other {
-            words.store_release(1, 77);
-            assert_eq!(other.load_acquire(1), 77);
         }
     });
 }

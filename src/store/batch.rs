@@ -49,10 +49,15 @@ impl<'a> CursorKey<'a> {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Batch {
     store: Store,
     workspace: Option<Box<Workspace>>,
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("len", &self.len()).finish_non_exhaustive()
+    }
 }
 
 impl Batch {

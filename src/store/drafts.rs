@@ -16,7 +16,6 @@ pub(super) struct Binding {
     pub(super) org_id: [u8; 16],
 }
 
-#[derive(Debug)]
 struct Item {
     kind: FrameKind,
     flags: FrameFlags,
@@ -27,7 +26,7 @@ struct Item {
 }
 
 /// Encoded frames in one buffer, used again from one append to the next.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Drafts {
     bytes: Vec<u8>,
     items: Vec<Item>,

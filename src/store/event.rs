@@ -7,13 +7,13 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::handle::{SegmentHandle, epoch_of};
+use super::handle::SegmentHandle;
 use crate::envelope::json::write::{write_string, write_u64};
 use crate::envelope::{ValueRef, codec, time};
 use crate::error::Result;
 use crate::format::frame::{FrameKind, FrameView};
 use crate::format::keys::EventKeys;
-use crate::format::manifest::EpochStart;
+use crate::format::manifest::{EpochStart, epoch_of};
 use crate::profile::PersonRef;
 use crate::types::{Nanos, Ordinal, Position, Seq};
 

@@ -78,7 +78,7 @@ impl Fold for StoreFold {
         // Held from the first fact until it is visible, and not at all where there is none.
         let mut profiles = None;
         for frame in frames {
-            let Placed { seq, kind, offset, keys, body, .. } = frame;
+            let Placed { seq, kind, offset, keys, body } = frame;
             let Some(fact) = index_frame(&mut self.active, offset, kind, seq, keys, body) else { continue };
             let profiles = profiles.get_or_insert_with(|| self.state.profiles.lock());
             let left = profiles.apply(&fact);

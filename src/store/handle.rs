@@ -9,7 +9,7 @@ use crate::format::manifest::{EpochStart, GapRange};
 use crate::index::{ActiveIndex, SealedIndex, SegmentIndex, TimeRange};
 use crate::log::segment::Segment;
 use crate::profile::ProfileMap;
-use crate::types::{Epoch, Nanos, Ordinal, Seq};
+use crate::types::{Nanos, Ordinal, Seq};
 
 /// A segment and its index.
 #[derive(Debug)]
@@ -248,10 +248,4 @@ impl Pinned {
 /// Where a project takes its snapshots from: the store.
 pub(crate) trait SnapshotSource: Send + Sync {
     fn snapshot(&self) -> Result<Snapshot>;
-}
-
-/// The epoch in which the frame with this seq was first written.
-pub(crate) fn epoch_of(epochs: &[EpochStart], seq: Seq) -> Epoch {
-    let after = epochs.partition_point(|start| start.first_seq <= seq);
-    after.checked_sub(1).and_then(|at| epochs.get(at)).map_or(Epoch::FIRST, |start| start.epoch)
 }

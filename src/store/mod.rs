@@ -189,7 +189,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::SyncFailed`], [`Error::NoSpace`], [`Error::Io`]; the next opening then recovers.
+    /// [`Error::SyncFailed`], [`Error::NoSpace`], [`Error::Io`], and [`Error::Poisoned`] where the store stopped taking
+    /// appends before; the next opening then recovers.
     pub fn close(&self) -> Result<()> {
         match &self.inner.writer {
             Some(writer) => writer.close(),

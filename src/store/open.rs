@@ -20,10 +20,10 @@ use crate::format::manifest::SealedSegment;
 use crate::format::names::SECRET;
 use crate::index::{ActiveWriter, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
-use crate::log::open::{Env, LogOptions, OpenedLog, TailSegment};
-use crate::log::{Log, Marks, Parts, RecoveryReport, Rolled, Segment};
+use crate::log::open::{LogOptions, OpenedLog, TailSegment};
+use crate::log::{Log, Marks, Parts, Rolled, Segment};
 use crate::profile::{ProfileMap, Run};
-use crate::storage::{self, Disk};
+use crate::storage::{self, Disk, MapWriter};
 use crate::types::Seq;
 
 /// Bytes of a secret that the store makes for itself.
@@ -33,8 +33,7 @@ const SECRET_BYTES_MAX: u64 = 4096;
 
 /// Opens for writing.
 pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
-    let env = Env { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy) };
-    let opened = crate::log::open::open_writer(&disk, &env, &log_options(&options))?;
+    let opened = crate::log::open::open_writer(&disk, &*options.entropy, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let secret = secret(&*disk, &options)?;
     let hasher = hasher(&secret, &options, &manifest)?;
@@ -193,8 +192,7 @@ impl Folded {
         let mut last_seq = opened.next_seq.get().saturating_sub(1);
         for (at, tail) in opened.tail.iter().enumerate() {
             let is_last = at + 1 == opened.tail.len();
-            let capacity =
-                opened.active.as_ref().filter(|_| is_last).map_or(tail.end, |writer| writer.capacity());
+            let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
             last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());

@@ -11,7 +11,7 @@ use crate::limits::{
     Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MIN_TESTING,
 };
 use crate::log::{Durability, OnCorruption};
-use crate::storage::{Clock, Disk, Entropy, OsEntropy, SystemClock};
+use crate::storage::{Clock, Entropy, OsEntropy, SystemClock};
 
 /// How a store is opened. Every option has a default; `Options::new().open("data")` is `Store::open("data")`.
 ///
@@ -173,7 +173,7 @@ impl Options {
     #[cfg(any(test, feature = "testing"))]
     pub fn open_on(self, disk: &crate::storage::sim::SimDisk) -> Result<Store> {
         self.check()?;
-        super::open::open_writer(Arc::new(disk.clone()) as Arc<dyn Disk>, self)
+        super::open::open_writer(Arc::new(disk.clone()) as Arc<dyn crate::storage::Disk>, self)
     }
 
     /// Opens the store on a simulated disk for reading. For tests.
@@ -183,7 +183,7 @@ impl Options {
     /// As [`Options::open_read_only`].
     #[cfg(any(test, feature = "testing"))]
     pub fn open_read_only_on(self, disk: &crate::storage::sim::SimDisk) -> Result<Store> {
-        super::open::open_reader(Arc::new(disk.clone()) as Arc<dyn Disk>, self)
+        super::open::open_reader(Arc::new(disk.clone()) as Arc<dyn crate::storage::Disk>, self)
     }
 
     fn check(&self) -> Result<()> {

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 
 use super::event::EventRef;
-use super::handle::{Pinned, SegmentView, Snapshot, epoch_of};
+use super::handle::{Pinned, SegmentView, Snapshot};
 use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
+use crate::format::manifest::epoch_of;
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
-use crate::profile::{PersonRef, Profile, TraitName};
+use crate::profile::{PersonRef, Profile, Profiles, TraitName};
 use crate::types::{Ordinal, Position, Seq};
 
 /// A moment of one project: all answers from one view agree with each other, whatever is appended meanwhile.
@@ -88,7 +89,7 @@ impl View {
     /// # Errors
     ///
     /// [`Error::Corrupt`] where a file of profiles is damaged.
-    pub fn profiles(&self) -> Result<impl Iterator<Item = Result<Profile>>> {
+    pub fn profiles(&self) -> Result<Profiles<'_>> {
         self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
     }
 

@@ -22,7 +22,6 @@ use crate::types::{Epoch, Nanos};
 const WORKSPACES_KEPT: usize = 64;
 
 /// Memory that one append after another uses.
-#[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) scratch: Scratch,
     pub(super) accepted: Accepted,

@@ -148,11 +148,8 @@ pub(crate) fn small_shop() -> String {
     add("order.placed", "2024-02-02T00:00:00Z", "u_2", r#""properties":{"amount":100,"currency":"USD"}"#);
     add("order.placed", "2024-02-03T00:00:00Z", "u_2", r#""properties":{"amount":"free"}"#);
     add("identify", "2024-02-04T00:00:00Z", "u_1", r#""context":{"traits":{"plan":"pro"}}"#);
-    text.push_str(&format!(
-        "{{\"orgId\":\"{ORG}\",\"projectId\":\"{SHOP}\",\"module\":\"links\",\"eventType\":\"link.clicked\",\
-         \"timestamp\":\"2024-02-05T00:00:00.5Z\",\"anonymousId\":\"d_2\"}}\n"
-    ));
-    text
+    let device = envelope("link.clicked", "2024-02-05T00:00:00.500Z", "", r#""anonymousId":"d_2""#);
+    text + &device.replace("\"userId\":\"\",", "").replace("analytics", "links")
 }
 
 /// Every file of a directory with its content and time of change.
@@ -215,5 +212,5 @@ fn the_store_may_come_from_the_environment() {
     let by_environment =
         |directory: &OsStr| Answer::of(tool().env("ENVELOG_STORE", directory).arg("count").output().unwrap());
     assert_eq!(by_environment(place.store().as_os_str()).success().line()["count"], 8);
-    by_environment(OsStr::new("")).fails(2, "no store was named");
+    by_environment(OsStr::new("")).fails(2, "--store <DIR>");
 }

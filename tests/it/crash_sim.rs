@@ -1,5 +1,6 @@
 //! Power loss on a simulated disk, at any operation, also inside recovery.
 
+use std::path::Path;
 use std::time::Duration;
 
 use envelog::testing::{FaultKind, FaultPlan, OpKind, OpMask, SimDisk, SimRng};
@@ -135,7 +136,7 @@ fn tally_image(tally: &Tally, cut: &SimDisk, crashed: &SimDisk, in_recovery: boo
     if in_recovery {
         tally.add(RECOVERY);
     }
-    let logs = |name: &String| name.ends_with(".log");
+    let logs = |name: &String| Path::new(name).extension().is_some_and(|ending| ending == "log");
     let mut torn = false;
     let mut written = 0;
     for name in crashed.names().iter().filter(|name| logs(name)) {
@@ -146,9 +147,12 @@ fn tally_image(tally: &Tally, cut: &SimDisk, crashed: &SimDisk, in_recovery: boo
         }
         torn |= cut.file_bytes(name).is_some_and(|was| was != left);
     }
-    torn |= in_recovery && cut.names().iter().filter(|name| logs(name)).any(|name| {
-        crashed.file_bytes(name) != cut.file_bytes(name)
-    });
+    torn |= in_recovery
+        && cut
+            .names()
+            .iter()
+            .filter(|name| logs(name))
+            .any(|name| crashed.file_bytes(name) != cut.file_bytes(name));
     if torn {
         tally.add(TORN);
     }

@@ -86,7 +86,10 @@ fn an_empty_directory_is_no_store_to_a_reader() {
     let error = Store::open_read_only(directory.path()).unwrap_err().to_string();
     assert_eq!(error, format!("no store found at {shown}: it has no MANIFEST"));
     let error = Options::new().create(false).open(directory.path()).unwrap_err().to_string();
-    assert_eq!(error, format!("no store found at {shown}: it has no MANIFEST, and creating a store was not asked for"));
+    assert_eq!(
+        error,
+        format!("no store found at {shown}: it has no MANIFEST, and creating a store was not asked for")
+    );
     assert!(listing(directory.path()).is_empty());
 }
 
@@ -129,7 +132,10 @@ fn a_store_without_its_manifest_is_not_made_anew() {
     fs::remove_file(path.join("MANIFEST")).unwrap();
     let before = listing(&path);
     let error = small().open(&path).unwrap_err().to_string();
-    assert!(error.ends_with("it holds files of a store and no MANIFEST; restore the MANIFEST from a backup"), "{error}");
+    assert!(
+        error.ends_with("it holds files of a store and no MANIFEST; restore the MANIFEST from a backup"),
+        "{error}"
+    );
     assert_unchanged(&path, &before);
 }
 
@@ -206,7 +212,7 @@ fn a_later_format_is_refused_and_nothing_is_changed() {
         if !is_clean {
             let store = small().open(&path).unwrap();
             store.append(envelope(1)).unwrap();
-            std::mem::forget(store);
+            store.wait_sealed().unwrap();
             let copy = directory.path().join("copy");
             copy_flat(&path, &copy);
             fs::rename(&copy, directory.path().join("crashed")).unwrap();
@@ -267,19 +273,24 @@ fn open_read_only_changes_no_byte_and_no_name() {
         store.append(envelope(number)).unwrap();
     }
     let crashed = directory.path().join("crashed");
-    copy_flat(&path, &crashed);
     store.wait_sealed().unwrap();
+    copy_flat(&path, &crashed);
     store.close().unwrap();
     drop(store);
     // Without an index and a run a writer would build them anew.
     let bare = directory.path().join("bare");
     copy_flat(&path, &bare);
-    let derived = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| {
-        path.extension().is_some_and(|extension| extension == "idx" || extension == "run")
-    });
+    let derived = |path: &Path| {
+        fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "idx" || extension == "run"))
+    };
     let doomed: Vec<_> = derived(&bare).collect();
     assert!(doomed.len() > 2);
-    doomed.iter().for_each(|path| fs::remove_file(path).unwrap());
+    for path in &doomed {
+        fs::remove_file(path).unwrap();
+    }
     fs::write(bare.join("seg-9.idx.tmp"), "left over").unwrap();
 
     for path in [&path, &crashed, &bare] {
@@ -287,7 +298,7 @@ fn open_read_only_changes_no_byte_and_no_name() {
         let store = Store::open_read_only(path).unwrap();
         assert_eq!(store.recovery().clean, path != &crashed);
         let view = store.project(PROJECT).view().unwrap();
-        assert_eq!(view.events().iter().map(|event| event.unwrap().seq()).count(), 300);
+        assert_eq!(view.events().iter().flatten().count(), 300);
         assert_eq!(view.timeline("u3").iter().count(), 43);
         assert!(view.profile("u3").unwrap().is_none());
         assert!(matches!(store.append(envelope(1)), Err(Error::ReadOnly)));
@@ -337,6 +348,7 @@ fn a_read_only_file_system_serves_readers_and_refuses_writers() {
     for number in 0..300 {
         store.append(envelope(number)).unwrap();
     }
+    store.wait_sealed().unwrap();
     copy_flat(&mount.0.join("live"), &crashed);
     drop(store);
     fs::create_dir(mount.0.join("empty")).unwrap();
@@ -421,7 +433,13 @@ fn an_empty_store_is_under_1_mib() {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store");
         let store = options.open(&path).unwrap();
-        let bytes = || listing(&path).keys().map(|path| path.metadata().unwrap()).map(|file| file.blocks() * 512).sum::<u64>();
+        let bytes = || {
+            listing(&path)
+                .keys()
+                .map(|path| path.metadata().unwrap())
+                .map(|file| file.blocks() * 512)
+                .sum::<u64>()
+        };
         assert!(bytes() < MIB, "open: {} bytes", bytes());
         store.close().unwrap();
         drop(store);
@@ -452,10 +470,15 @@ fn a_closed_store_refuses_appends_and_its_views_go_on() {
     closed(clone.append_accepted(&accepted).unwrap_err());
     closed(clone.append_batch([envelope(1)]).unwrap_err());
     closed(batch.commit().unwrap_err());
-    closed(clone.submit(envelope(1)).map(envelog::Ticket::wait).map_or_else(|error| error, |acked| acked.unwrap_err()));
+    closed(
+        clone
+            .submit(envelope(1))
+            .map(envelog::Ticket::wait)
+            .map_or_else(|error| error, |acked| acked.unwrap_err()),
+    );
     closed(clone.scope(ORG, PROJECT, "m").track("a.b").append().unwrap_err());
-    closed(clone.sync().unwrap_err());
-    assert_eq!(view.events().iter().filter(Result::is_ok).count(), 300);
+    assert!(clone.sync().unwrap() >= view.visible(), "nothing is left to sync");
+    assert_eq!(view.events().iter().flatten().count(), 300);
     assert_eq!(view.timeline("u3").newest_first().iter().count(), 43);
     assert_eq!(count(&clone), 300, "new views as well");
     let reader = Store::open_read_only(&path).unwrap();

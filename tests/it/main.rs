@@ -1,16 +1,25 @@
 //! The tests that see the crate from outside, one module for one promise.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the names of a store's files are exact"
+)]
 
 mod bad_input;
-mod environment;
 #[cfg(feature = "cli")]
 mod cli;
+mod crash_kill;
 mod crash_sim;
+mod derived;
+mod environment;
+mod faults;
 mod format_doc;
+mod full_disk;
 mod layering;
-mod support;
+mod model;
 mod privacy;
 mod reading;
 mod real_input;
+mod support;
 mod tidy;

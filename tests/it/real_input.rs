@@ -1,7 +1,8 @@
 //! The events of a real shop go in, in any order, and every reference answer comes out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use envelog::testing::SimRng;
@@ -17,17 +18,16 @@ pub(crate) fn project() -> Uuid {
 }
 
 /// Says that a test cannot run here, which is a failure where all of them must.
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 pub(crate) fn ignored(reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "CI=true and a test cannot run: {reason}");
-    writeln!(std::io::stderr(), "ignored: {reason}").unwrap();
+    eprintln!("ignored: {reason}");
 }
 
 /// The path of a file of the reference data; none, and said so, where that is absent.
 pub(crate) fn reference(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ENVELOG_REFERENCE_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("ENVELOG_REFERENCE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = folder.join(name);
     if path.is_file() {
         return Some(path);
@@ -114,7 +114,7 @@ fn answers(view: &View, times: u64) -> Json {
         "order_amount_sum": i64::try_from(sum.integers / i128::from(times)).unwrap(),
         "profiles": profiles.len(),
         "profiles_sample": sample(&profiles),
-        "profiles_sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "profiles_sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
     })
 }
 
@@ -133,7 +133,11 @@ fn profiles(view: &View) -> Map<String, Json> {
 fn sample(profiles: &Map<String, Json>) -> Json {
     let expected = expected();
     let wanted = expected["profiles_sample"].as_object().unwrap();
-    profiles.iter().filter(|(id, _)| wanted.contains_key(*id)).map(|(id, traits)| (id.clone(), traits.clone())).collect()
+    profiles
+        .iter()
+        .filter(|(id, _)| wanted.contains_key(*id))
+        .map(|(id, traits)| (id.clone(), traits.clone()))
+        .collect()
 }
 
 /// The time and type of each event of a user, newest first.
@@ -197,7 +201,11 @@ fn check_timelines_as_sets(view: &View, lines: &[String], times: usize) {
         let oldest = instants.first().unwrap();
         for time in instants.iter().filter(|time| time != &oldest) {
             let at = |events: &[(String, String)]| {
-                events.iter().filter(|event| event.0 == **time).map(|event| event.1.clone()).collect::<BTreeSet<_>>()
+                events
+                    .iter()
+                    .filter(|event| event.0 == **time)
+                    .map(|event| event.1.clone())
+                    .collect::<BTreeSet<_>>()
             };
             assert_eq!(at(&had), at(&newest), "{user} {time}");
         }
@@ -268,7 +276,9 @@ fn the_shop_in_reverse_gives_the_same_answers() {
 #[test]
 fn the_shop_shuffled_gives_the_same_answers() {
     let Some(lines) = shop_lines() else { return };
-    let mut random = SimRng::new(SimRng::seed_of_run());
+    let seed = SimRng::seed_of_run();
+    writeln!(std::io::stdout(), "ENVELOG_SEED={seed}").unwrap();
+    let mut random = SimRng::new(seed);
     let mut shuffled: Vec<&String> = lines.iter().collect();
     for at in (1..shuffled.len()).rev() {
         let other = usize::try_from(random.below(at as u64 + 1)).unwrap();
@@ -293,7 +303,10 @@ fn the_shop_twice_over_doubles_events_and_leaves_users_and_profiles() {
     through_reopening(&small_segments(), &twice, |view| {
         check_answers(view, 2);
         check_timelines_as_sets(view, &lines, 2);
-        assert!(view.profiles_canonical_json().unwrap() == canonical, "the profiles are the same byte for byte");
+        assert!(
+            view.profiles_canonical_json().unwrap() == canonical,
+            "the profiles are the same byte for byte"
+        );
     });
 }
 
@@ -320,7 +333,11 @@ fn every_event_of_the_shop_comes_back_by_value_but_for_addresses() {
         if let (Some(address), Some(token)) = (address, token) {
             assert!(token.as_str().unwrap().starts_with("iph1:") && token.as_str().unwrap().len() == 46);
             let (address, token) = (address.to_string(), token.to_string());
-            assert_eq!(*tokens.entry(address).or_insert_with(|| token.clone()), token, "one address, one token");
+            assert_eq!(
+                *tokens.entry(address).or_insert_with(|| token.clone()),
+                token,
+                "one address, one token"
+            );
         }
         assert!(same(&came, &went), "{line}");
         let owned = serde_json::to_value(event.to_event()).unwrap();

@@ -8,8 +8,8 @@ pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use envelog::testing::{ManualClock, SeededEntropy, SimRng};
@@ -83,7 +83,8 @@ impl Suite {
                 }
             }
         };
-        let threads = if only.is_some() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let threads =
+            if only.is_some() { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
             for worker in workers {
@@ -94,7 +95,11 @@ impl Suite {
         });
         let done = done.into_inner();
         say(format_args!("{}: {done} in {:.1} s", self.name, started.elapsed().as_secs_f64()));
-        assert!(only.is_some() || done >= self.least.min(self.wanted), "{}: only {done} were done", self.name);
+        assert!(
+            only.is_some() || done >= self.least.min(self.wanted),
+            "{}: only {done} were done",
+            self.name
+        );
     }
 }
 
@@ -107,7 +112,10 @@ struct OnPanic {
 impl Drop for OnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            say(format_args!("{}: failed with ENVELOG_SEED={} ENVELOG_CASE={}", self.name, self.seed, self.case));
+            say(format_args!(
+                "{}: failed with ENVELOG_SEED={} ENVELOG_CASE={}",
+                self.name, self.seed, self.case
+            ));
         }
     }
 }
@@ -315,7 +323,8 @@ pub(crate) fn anonymous_id(device: u8) -> String {
 
 /// The number of an event, from its message id.
 pub(crate) fn number_of(event: &Event) -> u64 {
-    let number = event.message_id().and_then(|id| id.strip_prefix('m')).and_then(|number| number.parse().ok());
+    let number =
+        event.message_id().and_then(|id| id.strip_prefix('m')).and_then(|number| number.parse().ok());
     number.unwrap_or_else(|| panic!("event {} is none that was given", event.seq()))
 }
 

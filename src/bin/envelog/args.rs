@@ -32,10 +32,8 @@ pub(crate) struct Cli {
 impl Cli {
     /// The directory of the store.
     pub(crate) fn store(&self) -> Outcome<&PathBuf> {
-        match &self.store {
-            Some(path) if !path.as_os_str().is_empty() => Ok(path),
-            _ => Err(Failure::Usage("no store was named; use --store DIR or set ENVELOG_STORE".to_owned())),
-        }
+        let message = "no store was named; use --store DIR or set ENVELOG_STORE";
+        self.store.as_ref().ok_or_else(|| Failure::Usage(message.to_owned()))
     }
 
     /// Refuses `--project` where it would have no effect.

@@ -10,7 +10,7 @@ use crate::reading;
 /// Events that a table lists unless it is asked for more.
 const TABLE_EVENTS_DEFAULT: usize = 50;
 /// Bytes of properties that a table shows of one event.
-const PROPERTIES_SHOWN_MAX: usize = 200;
+const PROPERTIES_SHOWN_MAX: usize = 100;
 
 const COLUMNS: &[Column] = &[
     Column { name: "timestamp", title: "time (UTC)" },
@@ -94,14 +94,14 @@ pub(crate) fn person(id: &str, is_device: bool) -> PersonRef<'_> {
 
 /// Events on their way out: envelopes as NDJSON, or rows of a table.
 pub(crate) enum Listing<'o> {
-    Rows(List<'o>),
+    Rows(Box<List<'o>>),
     Lines(&'o mut Output, Vec<u8>),
 }
 
 impl<'o> Listing<'o> {
     pub(crate) fn new(output: &'o mut Output) -> Self {
         match output.format() {
-            Format::Table => Self::Rows(output.list(COLUMNS)),
+            Format::Table => Self::Rows(Box::new(output.short_list(COLUMNS))),
             Format::Ndjson => Self::Lines(output, Vec::new()),
         }
     }

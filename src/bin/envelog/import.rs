@@ -131,7 +131,7 @@ impl Import<'_> {
                     continue;
                 }
                 match batch.push_json(block.text(line)) {
-                    Ok(_) => pushed.push(line),
+                    Ok(()) => pushed.push(line),
                     Err(error) if is_about_the_line(&error) => self.rejects.add(line, &error),
                     Err(error) => return Err(error.into()),
                 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use envelog::Value;
 
 use crate::args::FormatChoice;
@@ -23,9 +23,8 @@ impl Format {
     pub(crate) fn of(choice: FormatChoice) -> Self {
         match choice {
             FormatChoice::Table => Self::Table,
-            FormatChoice::Ndjson => Self::Ndjson,
             FormatChoice::Auto if io::stdout().is_terminal() => Self::Table,
-            FormatChoice::Auto => Self::Ndjson,
+            FormatChoice::Auto | FormatChoice::Ndjson => Self::Ndjson,
         }
     }
 }
@@ -53,7 +52,12 @@ impl Output {
 
     /// Begins a list of rows with these columns.
     pub(crate) fn list(&mut self, columns: &[Column]) -> List<'_> {
-        List { output: self, columns: columns.to_vec(), table: None, line: Vec::new() }
+        List { output: self, columns: columns.to_vec(), is_short: false, table: None, line: Vec::new() }
+    }
+
+    /// As `list`, and a table cuts what does not fit into one line of the terminal.
+    pub(crate) fn short_list(&mut self, columns: &[Column]) -> List<'_> {
+        List { is_short: true, ..self.list(columns) }
     }
 
     /// Hands everything to the reader.
@@ -115,6 +119,7 @@ impl<'a> Cell<'a> {
 pub(crate) struct List<'o> {
     output: &'o mut Output,
     columns: Vec<Column>,
+    is_short: bool,
     table: Option<Table>,
     line: Vec<u8>,
 }
@@ -134,7 +139,11 @@ impl List<'_> {
 
     fn table_row(&mut self, cells: &[Cell<'_>]) -> Outcome {
         let table = self.table.get_or_insert_with(|| new_table(&self.columns));
-        table.add_row(cells.iter().map(|cell| cell.to_table_cell()));
+        let mut row: Row = cells.iter().map(|cell| cell.to_table_cell()).into();
+        if self.is_short {
+            row.max_height(1);
+        }
+        table.add_row(row);
         if table.row_count() >= ROWS_MAX {
             self.write_table()?;
         }

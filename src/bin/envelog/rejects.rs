@@ -76,30 +76,31 @@ impl Rejects {
         let path = &self.path;
         let out = self.out.get_or_insert_with(|| create(path));
         if let Err(error) = out.write_all(&self.record) {
-            self.to_stderr(&error);
+            self.go_on_in_stderr(&error);
         }
     }
 
     /// Writes out what is still in memory.
     pub(crate) fn flush(&mut self) {
         if let Some(Err(error)) = self.out.as_mut().map(Write::flush) {
-            self.to_stderr(&error);
+            self.go_on_in_stderr(&error);
         }
     }
 
     /// A full disk for rejects does not stop the import of what is good.
-    fn to_stderr(&mut self, error: &io::Error) {
-        tell(format_args!(
-            "envelog: {}: {error}; the list of rejects is incomplete and goes on here",
-            self.path.display()
-        ));
-        // What the old writer still holds would fail again when it is dropped.
-        if let Some(old) = self.out.replace(BufWriter::new(Box::new(io::stderr()))) {
-            let (_, held) = old.into_parts();
-            if let (Some(out), Ok(held)) = (&mut self.out, held) {
-                let _ = out.write_all(&held);
-            }
+    fn go_on_in_stderr(&mut self, error: &io::Error) {
+        let path = self.path.display();
+        tell(format_args!("envelog: {path}: {error}; the list of rejects goes on here"));
+        let mut stderr: BufWriter<Box<dyn Write>> = BufWriter::new(Box::new(io::stderr()));
+        // What the old writer still holds would fail again if it were dropped with it.
+        let held = self.out.take().and_then(|old| old.into_parts().1.ok()).unwrap_or_default();
+        let is_last_held = held.ends_with(&self.record);
+        let _ = stderr.write_all(&held);
+        if !is_last_held {
+            let _ = stderr.write_all(&self.record);
         }
+        let _ = stderr.flush();
+        self.out = Some(stderr);
     }
 }
 

@@ -9,7 +9,8 @@ use super::fields::TextField;
 use super::texts::Texts;
 use crate::envelope::builder::{Envelope, Hidden};
 use crate::envelope::codec::{self, Body};
-use crate::envelope::fact::Digest16;
+#[cfg(test)]
+use crate::envelope::fact::{Digest16, Fact};
 use crate::envelope::notes::Notes;
 use crate::envelope::time;
 use crate::envelope::tree::ValueRef;
@@ -29,7 +30,6 @@ pub struct Accepted {
     pub(super) body: Vec<u8>,
     pub(super) body_crc: u32,
     pub(super) notes: Notes,
-    pub(super) fact_digest: Option<Digest16>,
 }
 
 impl Default for Accepted {
@@ -43,7 +43,6 @@ impl Default for Accepted {
             body: Vec::new(),
             body_crc: 0,
             notes: Notes::NONE,
-            fact_digest: None,
         }
     }
 }
@@ -126,17 +125,6 @@ impl Accepted {
         self.stamped
     }
 
-    /// Moves the time of an event, which from then on counts as stamped by the store.
-    pub(crate) const fn restamp(&mut self, time: Nanos) {
-        self.timestamp = time;
-        self.stamped = true;
-    }
-
-    /// Module, event type, user id, anonymous id and message id, back to back.
-    pub(crate) fn texts(&self) -> &str {
-        self.texts.as_str()
-    }
-
     /// The record.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
@@ -153,15 +141,16 @@ impl Accepted {
     }
 
     /// The digest of the fact that the event states, where the store acts upon its type.
-    pub(crate) const fn fact_digest(&self) -> Option<Digest16> {
-        self.fact_digest
+    #[cfg(test)]
+    pub(crate) fn fact_digest(&self) -> Option<Digest16> {
+        let fact = Fact::of(self.event_type(), self.user_id(), self.anonymous_id(), &self.trees())?;
+        Some(fact.digest())
     }
 
     pub(super) fn clear(&mut self) {
         self.texts.clear();
         self.body.clear();
         self.notes = Notes::NONE;
-        self.fact_digest = None;
     }
 }
 

@@ -7,9 +7,9 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::fault::Fault;
-use crate::Result;
 use crate::envelope::json::DEPTH_MAX;
 use crate::envelope::number::Number;
+use crate::error::Result;
 
 type Got<T> = std::result::Result<T, Fault>;
 

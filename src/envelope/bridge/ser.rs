@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde::ser::{self, Impossible, Serializer};
 
 use super::fault::Fault;
-use crate::Result;
 use crate::envelope::number::Number;
 use crate::envelope::tree::TreeWriter;
 use crate::error::Error;
+use crate::error::Result;
 
 type Done = std::result::Result<(), Fault>;
 

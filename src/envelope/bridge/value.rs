@@ -12,7 +12,8 @@ use super::ser::serialize_into;
 use crate::envelope::number::Number;
 use crate::envelope::tree::{Kind, ListIter, ObjectIter, TreeBuilder, ValueRef};
 use crate::envelope::value::{Object, Value};
-use crate::{Limits, Result};
+use crate::error::Result;
+use crate::limits::Limits;
 
 impl Value {
     /// The value that serde makes of a host's type, by the conventions of `serde_json`.

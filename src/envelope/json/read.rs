@@ -1,10 +1,10 @@
 //! The pull parser.
 
 use super::walk::Ignore;
-use crate::Result;
 use crate::envelope::number::{Scanned, scan};
 use crate::envelope::tree::{Kind, TreeWriter};
 use crate::error::Error;
+use crate::error::Result;
 
 /// A pull parser over one JSON text.
 #[derive(Debug, Clone)]
@@ -30,6 +30,7 @@ impl<'a> RawValue<'a> {
         Reader { text: self.text, at: 0, base: self.base, fresh: false }
     }
 
+    #[cfg(test)]
     pub(crate) fn as_str(self) -> &'a str {
         self.text
     }
@@ -122,6 +123,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of the number that comes next, its syntax checked.
+    #[cfg(test)]
     pub(crate) fn number_text(&mut self) -> Result<&'a str> {
         self.skip_space();
         let start = self.at;

@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::scan::plain_len;
-use crate::Result;
+use crate::error::Result;
 
 impl<'a> Reader<'a> {
     /// The string whose opening quote was passed.

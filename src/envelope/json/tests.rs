@@ -2,9 +2,9 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::Limits;
 use crate::envelope::tree::{Kind, TreeBuilder, ValueRef};
 use crate::envelope::value::arbitrary::{check, json, same, text};
+use crate::limits::Limits;
 
 fn skip(text: &[u8]) -> Result<(), String> {
     let mut reader = Reader::new(text).map_err(|error| error.to_string())?;

@@ -2,9 +2,9 @@
 
 use super::DEPTH_MAX;
 use super::read::Reader;
-use crate::Result;
 use crate::envelope::number::Scanned;
 use crate::envelope::tree::TreeWriter;
+use crate::error::Result;
 
 /// What a walk drives.
 pub(super) trait Sink {

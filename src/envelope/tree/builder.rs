@@ -9,7 +9,8 @@ use super::layout::{self, GROUP, TREE_BYTES_MAX};
 use crate::envelope::address::{KeyClass, ProjectHasher, classify_key};
 use crate::envelope::json::DEPTH_MAX;
 use crate::error::Error;
-use crate::{Limits, Result};
+use crate::error::Result;
+use crate::limits::Limits;
 
 mod close;
 mod path;

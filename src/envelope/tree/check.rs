@@ -2,9 +2,9 @@
 
 use super::layout::{self, Container, GROUP};
 use super::view::ValueRef;
-use crate::Result;
 use crate::envelope::json::DEPTH_MAX;
 use crate::error::Error;
+use crate::error::Result;
 
 /// Checks that the bytes are the tree of a value: well formed, written as that value must be, and nothing after it.
 ///

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Map, Value as Json};
 
-use crate::Limits;
+use crate::limits::Limits;
 
 /// Runs a property. The seed is printed on failure and taken from `ENVELOG_SEED` where that is set.
 pub(crate) fn check<S: Strategy>(

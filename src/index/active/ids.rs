@@ -17,7 +17,6 @@ const TABLES: usize = 25;
 const SLOT_WORDS: usize = 3;
 const HASH: usize = 0;
 const HEAD: usize = 1;
-const LATEST: usize = 2;
 
 /// Mark of a link whose event is late: an earlier one of the same id has a greater timestamp.
 const LATE: u32 = 1 << 31;

@@ -46,10 +46,6 @@ impl ActiveIndex {
         self.dictionary().types.get(no.index()).map(|each| Arc::clone(&each.list))
     }
 
-    pub(in crate::index) fn project_of(&self, no: TypeNo) -> Option<ProjectNo> {
-        self.dictionary().types.get(no.index()).map(|each| each.project)
-    }
-
     /// Count and range of time of a type, `None` without events.
     fn tally(&self, list: &TypeList, bound: u32) -> Option<Tally> {
         let count = list.rank(bound);

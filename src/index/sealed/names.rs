@@ -22,20 +22,15 @@ pub(in crate::index) struct ProjectEntry {
 pub(in crate::index) struct NameEntry {
     text_at: u32,
     text_len: u32,
-    pub(in crate::index) project: ProjectNo,
     pub(in crate::index) count: u32,
     pub(in crate::index) times: TimeRange,
 }
 
 impl NameEntry {
     pub(super) fn parse(reader: &mut ByteReader<'_>) -> Option<Self> {
-        Some(Self {
-            text_at: reader.u32()?,
-            text_len: reader.u32()?,
-            project: ProjectNo::new(reader.u32()?),
-            count: reader.u32()?,
-            times: times_of(reader)?,
-        })
+        let (text_at, text_len) = (reader.u32()?, reader.u32()?);
+        let _project = reader.u32()?;
+        Some(Self { text_at, text_len, count: reader.u32()?, times: times_of(reader)? })
     }
 }
 

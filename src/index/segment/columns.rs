@@ -110,31 +110,11 @@ impl SegmentIndex {
         Ok(len)
     }
 
-    /// Reads the offsets of a block, and returns how many of its frames lie below the bound.
-    pub(crate) fn fill_offsets(&self, block: usize, out: &mut [u32; BLOCK]) -> Result<usize> {
-        let active = |index: &ActiveIndex, ordinal| index.row(ordinal).offset;
-        self.fill(block, out, |_| Section::Offsets, number32, active)
-    }
-
     /// Reads the timestamps of a block, and returns how many of its frames lie below the bound. A frame that is no
     /// event has any timestamp.
     pub(crate) fn fill_times(&self, block: usize, out: &mut [i64; BLOCK]) -> Result<usize> {
         let active = |index: &ActiveIndex, ordinal| index.row(ordinal).time;
         self.fill(block, out, |_| Section::Times, |time| time, active)
-    }
-
-    /// Reads the numbers of the users or devices of a block, [`NONE`] where there is none, and returns how many of its
-    /// frames lie below the bound.
-    pub(crate) fn fill_ids(&self, kind: IdKind, block: usize, out: &mut [u32; BLOCK]) -> Result<usize> {
-        let active = |index: &ActiveIndex, ordinal| index.ids(kind).id_of(ordinal).map_or(NONE, IdNo::get);
-        // Zero stands for none, and minus one is NONE.
-        self.fill(
-            block,
-            out,
-            |index| index.ids(kind).column(),
-            |number| number32(number).wrapping_sub(1),
-            active,
-        )
     }
 
     /// Reads the numbers of the types of a block, [`NONE`] for a frame that is no event, and returns how many of its

@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::index::active::{ActiveIndex, Chain};
 use crate::index::sealed::{SealedIds, SealedIndex};
 use crate::index::{IdHash, IdKind, IdNo, IdPosting, IdSummary, ProjectNo};
-use crate::types::Nanos;
 
 impl SegmentIndex {
     /// The number of a user or device, if it has events.
@@ -56,6 +55,7 @@ impl SegmentIndex {
     /// The events of a user or device; none if it is not in the segment.
     ///
     /// A hash can, very rarely, be that of two ids: whoever reads the records compares the ids.
+    #[cfg(test)]
     pub(crate) fn id_postings(
         &self,
         project: ProjectNo,
@@ -181,17 +181,6 @@ impl IdPostings<'_> {
             Walk::Sealed { ids, places } => places.end = place_of(*ids, places.clone(), to)?,
         }
         Ok(())
-    }
-
-    /// Leaves out what is not in a range of time, `from` included and `to` not.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`](crate::Error) where a sealed index is damaged.
-    pub(crate) fn between(&mut self, from: Nanos, to: Nanos) -> Result<()> {
-        let start = |timestamp| IdPosting { timestamp, ordinal: crate::types::Ordinal::new(0) };
-        self.seek_back(start(to))?;
-        self.seek(start(from))
     }
 
     /// Replaces a chain, which can be walked from its newest end only.

@@ -15,7 +15,7 @@ fn answers(index: &SealedIndex, frames: &[Frame]) -> crate::Result<String> {
         for each in index.types(project.no)? {
             say(&(index.type_no(project.no, &each.name)?, index.postings(each.no)?.collect::<Vec<_>>()));
             let middle = Nanos::new(i64::midpoint(each.times.min.get(), each.times.max.get()));
-            say(&(index.count_between(each.no, each.times.min, middle)?, index.project_of(each.no)?, each));
+            say(&(index.count_between(each.no, each.times.min, middle)?, each));
         }
         for kind in IdKind::ALL {
             for id in index.ids(project.no, kind)? {
@@ -34,9 +34,7 @@ fn answers(index: &SealedIndex, frames: &[Frame]) -> crate::Result<String> {
         let (mut numbers, mut times) = ([0; BLOCK], [0; BLOCK]);
         say(&index.zone(block)?);
         say(&(index.fill_times(block, &mut times)?, &times[..]));
-        say(&(index.fill_offsets(block, &mut numbers)?, &numbers[..]));
         say(&(index.fill_types(block, &mut numbers)?, &numbers[..]));
-        say(&(index.fill_ids(IdKind::User, block, &mut numbers)?, &numbers[..]));
     }
     Ok(out)
 }

@@ -1,6 +1,7 @@
 use super::*;
-use crate::Error;
+use crate::error::Error;
 use crate::format::manifest::DerivedFile;
+use crate::index::layout::RULES;
 
 const MIX: Mix = Mix { frames: 300, projects: 2, types: 5, users: 20, late: 20, others: 10, step: 1_000_000 };
 

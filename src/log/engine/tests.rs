@@ -2,15 +2,18 @@ use std::sync::Arc;
 
 use super::*;
 use crate::format::frame::{FrameFlags, FrameKind};
-use crate::log::open::{Env, LogOptions, open_writer};
+use crate::log::open::{LogOptions, open_writer};
 use crate::log::{OnCorruption, Placed, Rolled, Segment};
 use crate::storage::sim::SimDisk;
 use crate::storage::{ManualClock, SeededEntropy};
 
-/// What was folded, in order: seq and body; and the rolls.
+/// Frames that were folded, by seq and body.
+type Frames = Arc<Mutex<Vec<(u64, Vec<u8>)>>>;
+
+/// What was folded, in order: frames and rolls.
 #[derive(Default)]
 struct Recorder {
-    frames: Arc<Mutex<Vec<(u64, Vec<u8>)>>>,
+    frames: Frames,
     rolls: Arc<Mutex<Vec<Rolled>>>,
 }
 
@@ -47,8 +50,8 @@ impl RollGate for Open {
     }
 }
 
-fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u64, Vec<u8>)>>>, OpenedFacts) {
-    let env = Env { clock: Arc::new(ManualClock::new(1_000)), entropy: Arc::new(SeededEntropy::new(5)) };
+fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Frames, OpenedFacts) {
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(5));
     let options = LogOptions {
         segment_bytes_max: 4096,
         header_len: crate::format::segment::HEADER_LEN_SMALL,
@@ -56,7 +59,7 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u6
         on_corruption: OnCorruption::Fail,
     };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let opened = open_writer(&disk, &env, &options).unwrap();
+    let opened = open_writer(&disk, &*entropy, &options).unwrap();
     let mut bodies = Vec::new();
     for segment in opened.sealed.iter().chain(opened.tail.iter().map(|tail| &tail.segment)) {
         let first = u32::try_from(segment.first_offset()).unwrap();
@@ -67,7 +70,7 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u6
             }
         }
     }
-    let facts = OpenedFacts { bodies, clean: opened.clean };
+    let facts = OpenedFacts { bodies, clean: opened.report.clean };
     let manifest = Arc::new(ManifestFile::new(disk, opened.manifest.clone()));
     let marks = Arc::new(Marks::new(Seq::new(opened.next_seq.get() - 1)));
     let fold = Recorder::default();
@@ -76,8 +79,8 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Arc<Mutex<Vec<(u6
         fold,
         decisions: 0,
         gate: Box::new(Open),
-        clock: env.clock,
-        entropy: env.entropy,
+        clock: Arc::new(ManualClock::new(1_000)),
+        entropy,
         marks,
         level,
         segment_bytes_max: options.segment_bytes_max,
@@ -112,8 +115,7 @@ fn what_was_appended_is_folded_and_stands_in_the_log_after_closing() {
             let body = n.to_le_bytes();
             let appended =
                 log.append(&[draft(&body), draft(b"note")], |_| Ok(()), |count| *count += 1).unwrap();
-            assert_eq!(appended.last, appended.first.next());
-            assert_eq!(appended.notes, [(appended.last, 7)]);
+            assert_eq!(appended.notes, [(appended.first.next(), 7)]);
         }
         assert_eq!(log.decide(|count| *count), 200);
         log.close(|| ()).unwrap();

@@ -81,7 +81,6 @@ impl Found {
             last_received_at: received_at
                 .or_else(|| last_received_at(self.sealed.last()?, &manifest))
                 .unwrap_or(Nanos::new(i64::MIN)),
-            clean: report.clean,
             disk,
             lock,
             manifest,

@@ -4,11 +4,13 @@ pub(in crate::log) mod writer;
 
 use super::*;
 use crate::format::frame::{FrameFlags, FrameHeader, FrameKind, FrameView};
-use crate::format::manifest::{DerivedFile, GapRange, SealedSegment, State};
+use crate::format::manifest::{DerivedFile, GapRange, SealedSegment, State, epoch_of};
 use crate::format::segment::{FIXED_LEN, HEADER_LEN_SMALL};
 use crate::storage::sim::SimDisk;
 use crate::types::Epoch;
-use writer::{Writer, everything, flip, is_there, items, open, options, quarantine, read};
+use writer::{
+    Writer, everything, flip, frame_count, is_there, items, open, options, quarantine, read, slot_generation,
+};
 
 fn closed_store() -> Writer {
     let mut writer = Writer::create();
@@ -21,7 +23,7 @@ fn closed_store() -> Writer {
 fn a_new_store_is_small_and_durable() {
     let disk = SimDisk::default();
     let opened = open(&disk, &options()).unwrap();
-    assert!(opened.clean && opened.report.created);
+    assert!(opened.report.clean && opened.report.created);
     assert_eq!(opened.next_seq, Seq::new(1));
     assert_eq!(opened.tail.len(), 1);
     assert!(opened.active.is_some());
@@ -68,7 +70,7 @@ fn a_closed_store_goes_on_in_place_and_no_byte_changes() {
     let writer = closed_store();
     let before = everything(&writer.disk);
     let opened = open(&writer.disk, &options()).unwrap();
-    assert!(opened.clean);
+    assert!(opened.report.clean);
     assert_eq!(items(&opened), writer.items);
     assert_eq!(opened.manifest.epoch(), Epoch::FIRST);
     assert_eq!(opened.next_seq.get(), writer.items.len() as u64 + 1);
@@ -89,18 +91,18 @@ fn a_store_that_was_not_closed_is_copied_into_a_new_epoch() {
     let disk = writer.die();
     let old = disk.file_bytes("seg-1.log").unwrap();
     let opened = open(&disk, &options()).unwrap();
-    assert!(!opened.clean);
+    assert!(!opened.report.clean);
     assert_eq!(items(&opened), writer.items);
     assert_eq!(opened.manifest.epoch(), Epoch::new(2));
-    assert_eq!(opened.manifest.epoch_of(Seq::new(2)), Epoch::new(1));
-    assert_eq!(opened.manifest.epoch_of(Seq::new(3)), Epoch::new(2));
+    assert_eq!(epoch_of(&opened.manifest.epochs, Seq::new(2)), Epoch::new(1));
+    assert_eq!(epoch_of(&opened.manifest.epochs, Seq::new(3)), Epoch::new(2));
     assert!(!is_there(&disk, "seg-1.log"));
     let new = disk.file_bytes("seg-2.log").unwrap();
     assert_eq!(disk.durable_bytes("seg-2.log").unwrap(), new);
     assert_ne!(old[..FIXED_LEN], new[..FIXED_LEN]);
     let tail = opened.tail.last().unwrap();
     assert_eq!(tail.file_len, new.len() as u64);
-    assert_eq!((tail.frames, tail.slot_generation, tail.rolled), (2, 1, false));
+    assert_eq!((frame_count(tail), slot_generation(tail), tail.written.rolled), (2, 1, false));
     assert!(new[usize::try_from(tail.end).unwrap()..].iter().all(|byte| *byte == 0));
     assert_eq!(opened.next_segment, SegmentId::new(3));
 }
@@ -110,7 +112,7 @@ fn a_marker_that_is_not_the_last_frame_is_an_unclean_end() {
     let writer = closed_store();
     writer::change_manifest(&writer.disk, |manifest| manifest.state = State::Closed(Seq::new(4)));
     let opened = open(&writer.disk, &options()).unwrap();
-    assert!(!opened.clean);
+    assert!(!opened.report.clean);
     assert_eq!(items(&opened), writer.items);
 }
 
@@ -130,7 +132,7 @@ fn a_reader_changes_nothing_and_answers_from_what_is_valid() {
     let ops = disk.ops();
     let opened = read(&disk, &options()).unwrap();
     assert_eq!(items(&opened), writer.items[..5]);
-    assert!(opened.active.is_none() && !opened.clean);
+    assert!(opened.active.is_none() && !opened.report.clean);
     assert_eq!(opened.report.frames_dropped, 2);
     let second = read(&disk, &options()).unwrap();
     assert_eq!(items(&second), writer.items[..5]);
@@ -156,7 +158,7 @@ fn left_overs_go_and_what_is_not_ours_stays() {
     drop(read(&writer.disk, &options()).unwrap());
     assert_eq!(everything(&writer.disk), before);
     let opened = open(&writer.disk, &options()).unwrap();
-    assert!(opened.clean);
+    assert!(opened.report.clean);
     assert_eq!(opened.report.removed.len(), 5);
     assert_eq!(opened.report.quarantined, ["quarantine/seg-99.log"]);
     let names = writer.disk.names();
@@ -220,11 +222,11 @@ pub(in crate::log) fn sealed_store() -> Writer {
         }
         let header = writer.header;
         writer.roll(true);
-        let mut crc_of_crcs = 0;
+        let mut crcs = crc32fast::Hasher::new();
         for spot in &writer.spots[first..] {
             let bytes = writer.disk.file_bytes(&writer.name_of(first)).unwrap();
             let frame = FrameView::trusted(&bytes[usize::try_from(spot.offset).unwrap()..]).unwrap().unwrap();
-            crc_of_crcs = scan::extend_crc_of_crcs(crc_of_crcs, frame.crc());
+            crcs.update(&frame.crc().to_le_bytes());
         }
         listed.push(SealedSegment {
             id: header.id,
@@ -232,7 +234,7 @@ pub(in crate::log) fn sealed_store() -> Writer {
             base_seq: header.base_seq,
             frames: u32::try_from(writer.items.len() - first).unwrap(),
             end: writer.spots.last().unwrap().end,
-            crc_of_crcs,
+            crc_of_crcs: crcs.finalize(),
             index: Some(DerivedFile { len: 0, crc: 0, rules: 1 }),
         });
     }
@@ -335,7 +337,7 @@ fn a_spare_segment_is_removed_with_a_clean_end() {
     page.resize(8192, 0);
     writer.disk.set_file_bytes("seg-3.log", &page);
     let opened = open(&writer.disk, &options()).unwrap();
-    assert!(opened.clean);
+    assert!(opened.report.clean);
     assert_eq!(opened.report.removed, ["seg-2.log", "seg-3.log"]);
     assert_eq!(items(&opened), writer.items);
     assert_eq!(opened.next_segment, SegmentId::new(4));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::scan::Piece;
 use super::super::scan::files::TailFile;
 use super::super::scan::window::Window;
-use super::super::scan::{Piece, extend_crc_of_crcs};
 use super::super::segment::{corrupt, fault_error};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameFlags, FrameHeader, FrameKind, Seed};
@@ -22,11 +22,7 @@ pub(crate) struct Written {
     pub(crate) first: u64,
     /// Where its frames end.
     pub(crate) end: u64,
-    pub(crate) frames: u32,
-    pub(crate) crc_of_crcs: u32,
     pub(crate) file_len: u64,
-    /// Generation of the newer watermark slot.
-    pub(crate) slot_generation: u64,
     /// Its last frame is a roll frame.
     pub(crate) rolled: bool,
 }
@@ -48,7 +44,6 @@ pub(crate) struct Copy<'a> {
     /// Where the buffer goes in the file.
     at: u64,
     frames: u32,
-    crc_of_crcs: u32,
     received_at: Option<Nanos>,
     rolled: bool,
 }
@@ -63,7 +58,6 @@ impl<'a> Copy<'a> {
             buffer: Vec::new(),
             at: u64::from(header.header_len),
             frames: 0,
-            crc_of_crcs: 0,
             received_at,
             rolled: false,
         }
@@ -121,13 +115,11 @@ impl<'a> Copy<'a> {
     }
 
     fn put(&mut self, header: &FrameHeader, keys: &[u8], body: &[u8]) -> Result<()> {
-        let crc = frame::encode(header, keys, body, self.seed, &mut self.buffer);
-        let crc = crc.ok_or(Error::TooLarge {
+        frame::encode(header, keys, body, self.seed, &mut self.buffer).ok_or(Error::TooLarge {
             what: "a frame",
             bytes: body.len() as u64,
             bytes_max: u64::from(u32::MAX),
         })?;
-        self.crc_of_crcs = extend_crc_of_crcs(self.crc_of_crcs, crc);
         self.frames = self.frames.saturating_add(1);
         self.received_at = self.received_at.max(Some(header.received_at));
         self.rolled = header.kind == FrameKind::Roll;
@@ -159,15 +151,7 @@ impl<'a> Copy<'a> {
         }
         self.file.write_at(0, &page)?;
         self.file.sync()?;
-        Ok(Written {
-            first: u64::from(self.header.header_len),
-            end,
-            frames: self.frames,
-            crc_of_crcs: self.crc_of_crcs,
-            file_len,
-            slot_generation: slot.generation,
-            rolled: self.rolled,
-        })
+        Ok(Written { first: u64::from(self.header.header_len), end, file_len, rolled: self.rolled })
     }
 }
 

@@ -44,8 +44,6 @@ pub(crate) struct Piece {
     pub(crate) end: u64,
     pub(crate) base_seq: Seq,
     pub(crate) frames: u32,
-    /// CRC-32 over the checksums of its frames in order, little-endian.
-    pub(crate) crc_of_crcs: u32,
     /// Its last frame is a roll frame.
     pub(crate) rolled: bool,
     /// A gap begins behind it.
@@ -54,7 +52,7 @@ pub(crate) struct Piece {
 
 impl Piece {
     pub(super) fn empty(source: Option<usize>, from: u64, base_seq: Seq) -> Self {
-        Self { source, from, end: from, base_seq, frames: 0, crc_of_crcs: 0, rolled: false, cut: false }
+        Self { source, from, end: from, base_seq, frames: 0, rolled: false, cut: false }
     }
 
     /// The seq behind its last frame.
@@ -108,11 +106,4 @@ pub(crate) fn seq_after(last: Seq, gaps: &[GapRange]) -> Seq {
             if gap.from <= next && next <= gap.to { gap.to.next() } else { next }
         },
     )
-}
-
-/// The CRC of CRCs, one frame further.
-pub(crate) fn extend_crc_of_crcs(crc_of_crcs: u32, crc: u32) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(crc_of_crcs);
-    hasher.update(&crc.to_le_bytes());
-    hasher.finalize()
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::format::frame::{FrameFlags, FrameKind};
 use crate::format::manifest::State;
 use crate::log::open::tests::writer::{
-    Writer, change_manifest, everything, flip, items, open, options, quarantine, read,
+    Writer, change_manifest, everything, flip, frame_count, items, open, options, quarantine, read,
 };
 use crate::storage::sim::SimDisk;
 use crate::types::Seq;
@@ -216,8 +216,8 @@ fn rolled_segments_that_wait_for_their_index_are_one_tail() {
     let mut writer = rolled(true);
     let opened = open(&writer.die(), &options()).unwrap();
     assert_eq!(items(&opened), writer.items);
-    assert_eq!(opened.tail.iter().map(|tail| tail.rolled).collect::<Vec<_>>(), [true, true, false]);
-    assert_eq!(opened.tail.iter().map(|tail| tail.frames).collect::<Vec<_>>(), [21, 21, 20]);
+    assert_eq!(opened.tail.iter().map(|tail| tail.written.rolled).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(opened.tail.iter().map(frame_count).collect::<Vec<_>>(), [21, 21, 20]);
     drop(opened);
     // Closed, they are gone on with where they are.
     let opened = open(&writer.disk, &options()).unwrap();
@@ -226,7 +226,7 @@ fn rolled_segments_that_wait_for_their_index_are_one_tail() {
     let next = next.close();
     let before = everything(&next.disk);
     let opened = open(&next.disk, &options()).unwrap();
-    assert!(opened.clean);
+    assert!(opened.report.clean);
     assert_eq!(opened.tail.len(), 3);
     assert_eq!(items(&opened)[..62], writer.items[..]);
     drop(opened);
@@ -353,7 +353,7 @@ fn quarantine_loses_the_damaged_batch_and_nothing_else() {
         let damaged = disk.file_bytes("seg-1.log").unwrap();
         let read = items(&read(&disk, &quarantine()).unwrap());
         let opened = open(&disk, &quarantine()).unwrap();
-        assert!(!opened.clean);
+        assert!(!opened.report.clean);
         assert_eq!(opened.report.gaps, [Seq::new(batch as u64 + 1)..=Seq::new(batch as u64 + 3)]);
         assert_eq!(opened.manifest.gaps.len(), 1);
         let found = items(&opened);
@@ -365,7 +365,7 @@ fn quarantine_loses_the_damaged_batch_and_nothing_else() {
         assert_eq!(found[batch].content, None);
         assert_eq!(found[batch].seq, batch as u64 + 1);
         assert_eq!(opened.tail.len(), 2);
-        assert!(opened.tail[0].rolled);
+        assert!(opened.tail[0].written.rolled);
         assert_eq!(opened.tail[1].segment.base_seq(), Seq::new(batch as u64 + 4));
         assert_eq!(opened.report.quarantined, ["quarantine/epoch-1-seg-1.log"]);
         assert_eq!(disk.file_bytes("quarantine/epoch-1-seg-1.log").unwrap(), damaged);
@@ -378,7 +378,7 @@ fn quarantine_loses_the_damaged_batch_and_nothing_else() {
         next.batch(1, 0);
         drop(next.close());
         let opened = open(&disk, &options()).unwrap();
-        assert!(opened.clean);
+        assert!(opened.report.clean);
         assert_eq!(items(&opened)[..found.len()], found);
     }
 }

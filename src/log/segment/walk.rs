@@ -45,11 +45,6 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where the next frame begins, or the end.
-    pub(crate) const fn offset(&self) -> u64 {
-        self.offset
-    }
-
     fn read(&mut self) -> Result<(Ordinal, u32, FrameView<'a>)> {
         let segment = self.segment;
         let offset = self.offset;

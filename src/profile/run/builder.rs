@@ -31,7 +31,7 @@ pub(crate) fn write(file: &dyn File, origin: &Origin, rows: &mut Merge<'_>) -> R
     write_in_pieces(file, origin, rows, PIECE_SLOTS_MAX)
 }
 
-/// Does what [`write`] does, with pieces of at most about `piece_slots_max` slots.
+/// Does what [`write()`] does, with pieces of at most about `piece_slots_max` slots.
 pub(super) fn write_in_pieces(
     file: &dyn File,
     origin: &Origin,

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::builder::write_in_pieces;
 use super::*;
-use crate::Limits;
 use crate::format::cursor::CursorKeys;
 use crate::format::manifest::ProfileRun;
+use crate::limits::Limits;
 use crate::profile::delta::{Delta, HashedKey};
 use crate::profile::key::RowKey;
 use crate::profile::merge::{Merge, Source};

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::super::map::{Map, MapWriter, Memory};
 use super::super::mappings::{LogBounds, Mappings, refused};
-use super::super::words::Words;
 use super::super::{Access, File};
 use super::check_process;
 use crate::error::{Error, Result};
@@ -107,16 +106,6 @@ impl File for RealFile {
         let length = self.len()?;
         self.map(Access::Read, length)
             .and_then(|memory| self.mappings.map_whole(memory, length))
-            .map_err(|source| self.failed("map", source))
-    }
-
-    fn map_words(&self, count: usize) -> Result<Words> {
-        let bytes = (count as u64).saturating_mul(8);
-        if bytes > self.len()? {
-            return Err(self.failed("map", refused("the file is shorter than its words")));
-        }
-        self.map(self.access, bytes)
-            .and_then(|memory| self.mappings.map_words(memory, self.access, count))
             .map_err(|source| self.failed("map", source))
     }
 }

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 
 use super::super::map::{Map, MapWriter, Memory};
 use super::super::mappings::{Length, LogBounds, Mappings, refused};
-use super::super::words::Words;
 use super::super::{Access, File, ZEROS, to_usize};
 use super::{FaultKind, Gate, OpKind, Shared, SimOptions, State};
 use crate::error::{Error, Result};
@@ -360,18 +359,6 @@ impl File for SimFile {
         self.inode
             .map(length)
             .and_then(|memory| self.mappings.map_whole(memory, length))
-            .map_err(|source| self.failed("map", source))
-    }
-
-    fn map_words(&self, count: usize) -> Result<Words> {
-        let _state = self.disk.begin(OpKind::Map, "map", &self.name)?;
-        let bytes = (count as u64).saturating_mul(8);
-        if bytes > self.inode.length() {
-            return Err(self.failed("map", refused("the file is shorter than its words")));
-        }
-        self.inode
-            .map(bytes)
-            .and_then(|memory| self.mappings.map_words(memory, self.access, count))
             .map_err(|source| self.failed("map", source))
     }
 }

@@ -15,7 +15,7 @@ use crate::types::{Nanos, Position, Seq};
 ///
 /// It serializes in the envelope's own names, `seq` and `receivedAt` last.
 #[derive(Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the envelope's own names")]
+#[expect(clippy::struct_field_names, reason = "the envelope says eventType")]
 pub struct Event {
     position: Position,
     received_at: Nanos,

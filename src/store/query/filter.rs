@@ -15,30 +15,16 @@ use crate::types::{Nanos, Seq};
 /// The first nanosecond that a store holds, and the last that a [`Nanos`] can.
 pub(crate) const ALL_TIMES: TimeRange = TimeRange { min: Nanos::new(i64::MIN), max: Nanos::new(i64::MAX) };
 
-/// What an index has of a thing that may be asked for.
+/// What a filter by name asks of one index.
 #[derive(Debug)]
-pub(crate) enum Wanted<T> {
-    /// Nothing was asked for.
+pub(crate) enum Asked<T> {
+    /// Nothing: any name will do.
     Any,
-    /// The index does not have it.
-    Absent,
+    /// One of these, which the index has.
     Only(T),
+    /// Names that the index does not have: none of its events will do.
+    Absent,
 }
-
-impl<T> Wanted<T> {
-    /// What was asked for, if anything was; `Err` where the index does not have it.
-    pub(crate) fn present(self) -> std::result::Result<Option<T>, NotHere> {
-        match self {
-            Self::Any => Ok(None),
-            Self::Absent => Err(NotHere),
-            Self::Only(wanted) => Ok(Some(wanted)),
-        }
-    }
-}
-
-/// A segment has nothing of what is asked for.
-#[derive(Debug)]
-pub(crate) struct NotHere;
 
 /// Which events a query takes: those for which all of this holds.
 #[derive(Clone, PartialEq)]
@@ -119,19 +105,22 @@ impl Filter {
     }
 
     /// The types that are asked for, as a set.
-    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Wanted<TypeSet>> {
+    pub(crate) fn types_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Asked<TypeSet>> {
         if !self.by_type {
-            return Ok(Wanted::Any);
+            return Ok(Asked::Any);
         }
         let numbers = self.type_numbers(index, project)?;
-        Ok(if numbers.is_empty() { Wanted::Absent } else { Wanted::Only(numbers.into_iter().collect()) })
+        if numbers.is_empty() {
+            return Ok(Asked::Absent);
+        }
+        Ok(Asked::Only(numbers.into_iter().collect()))
     }
 
     /// The module that is asked for.
-    pub(crate) fn module_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Wanted<ModuleNo>> {
+    pub(crate) fn module_in(&self, index: &SegmentIndex, project: ProjectNo) -> Result<Asked<ModuleNo>> {
         match &self.module {
-            Some(name) => Ok(index.module_no(project, name)?.map_or(Wanted::Absent, Wanted::Only)),
-            None => Ok(Wanted::Any),
+            Some(name) => Ok(index.module_no(project, name)?.map_or(Asked::Absent, Asked::Only)),
+            None => Ok(Asked::Any),
         }
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::EventQuery;
 use super::measure::{Count, Measure, SumOf, Users};
 use super::period::{Period, Stretch};
-use super::plan::Plan;
+use super::plan::{Plan, WholeTypes};
 use super::sum::Sum;
 use crate::envelope::time;
 use crate::error::Result;
@@ -276,21 +276,22 @@ impl ByName {
     /// Counts a whole segment from its index; returns whether it did.
     fn count(&mut self, plan: &Plan<'_>, count: &mut Count) -> Result<bool> {
         let (index, project) = (plan.segment.index, plan.project);
-        match self.names {
-            Names::Types if plan.has_whole_types() => {
+        match (self.names, plan.whole_types()) {
+            (Names::Types, whole @ (WholeTypes::All | WholeTypes::Only(_))) => {
                 for each in index.types(project)? {
-                    if plan.takes_type(each.no) {
+                    if whole.has(each.no) {
                         count.add_many(self.learn(&each.name), each.count.into());
                     }
                 }
+                Ok(true)
             }
-            Names::Modules if plan.is_whole() => {
+            (Names::Modules, WholeTypes::All) => {
                 for each in index.modules(project)? {
                     count.add_many(self.learn(&each.name), each.count.into());
                 }
+                Ok(true)
             }
-            _ => return Ok(false),
+            _ => Ok(false),
         }
-        Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! How a query goes about one segment: what the index can rule out, and where the candidates come from.
 
 use super::candidates::{Candidates, Scan, TypeSet};
-use super::filter::{ALL_TIMES, Filter, contains, includes, overlap};
+use super::filter::{ALL_TIMES, Asked, Filter, contains, includes, overlap};
 use crate::error::Result;
 use crate::index::{IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash};
 use crate::store::event::EventRef;
@@ -61,7 +61,11 @@ impl Prepared {
             times = (!contains(filter.times, all)).then_some(filter.times);
         }
         let Some(project) = index.project(&self.project_id)? else { return Ok(None) };
-        let Ok(module) = filter.module_in(index, project)?.present() else { return Ok(None) };
+        let module = match filter.module_in(index, project)? {
+            Asked::Any => None,
+            Asked::Only(module) => Some(module),
+            Asked::Absent => return Ok(None),
+        };
         let driver = Driver::Scan;
         let mut plan = Plan { segment, project, from, to, times, module, types: None, driver };
         if filter.by_type && !plan.take_types(filter)? {
@@ -87,6 +91,28 @@ enum Driver {
 struct Types {
     numbers: Vec<TypeNo>,
     events: u32,
+}
+
+/// The types of which a plan takes every event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WholeTypes<'p> {
+    /// All types of the project.
+    All,
+    /// These, and nothing of the others.
+    Only(&'p [TypeNo]),
+    /// Each event has to be looked at.
+    Unknown,
+}
+
+impl WholeTypes<'_> {
+    /// Whether it is known that every event of the type is taken.
+    pub(crate) fn has(self, no: TypeNo) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(numbers) => numbers.contains(&no),
+            Self::Unknown => false,
+        }
+    }
 }
 
 /// How a query goes about one segment.
@@ -158,18 +184,17 @@ impl<'v> Plan<'v> {
         self.module.is_none() && self.from == 0 && self.to == self.segment.index.frames()
     }
 
-    /// Whether nothing but the type decides.
-    pub(crate) fn has_whole_types(&self) -> bool {
-        self.times.is_none() && self.has_all_ordinals()
-    }
-
-    pub(crate) fn takes_type(&self, no: TypeNo) -> bool {
-        self.types.as_ref().is_none_or(|types| types.numbers.contains(&no))
+    /// The types of which every event is taken.
+    pub(crate) fn whole_types(&self) -> WholeTypes<'_> {
+        if self.times.is_some() || !self.has_all_ordinals() {
+            return WholeTypes::Unknown;
+        }
+        self.types.as_ref().map_or(WholeTypes::All, |types| WholeTypes::Only(&types.numbers))
     }
 
     /// Whether every event of the project is taken.
     pub(crate) fn is_whole(&self) -> bool {
-        self.types.is_none() && self.has_whole_types()
+        matches!(self.whole_types(), WholeTypes::All)
     }
 
     /// The number of events, where the index knows it without looking at each; only for a query that needs no

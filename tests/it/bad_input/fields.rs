@@ -57,7 +57,10 @@ fn text_itself() -> Vec<Row> {
         refused("// note\n{}", "json: byte 0: expected a value"),
         refused(format!("{line}{line}"), format!("json: byte {end}: expected the end of the text")),
         refused(format!("{line},"), format!("json: byte {end}: expected the end of the text")),
-        refused(line[..end - 1].to_owned(), format!("json: byte {}: expected a comma or a closing brace", end - 1)),
+        refused(
+            line[..end - 1].to_owned(),
+            format!("json: byte {}: expected a comma or a closing brace", end - 1),
+        ),
         refused(broken, format!("json: byte {end}: is not UTF-8")),
         refused(marked, "json: byte 0: expected a value"),
         refused(format!("\0{line}"), "json: byte 0: expected a value"),
@@ -92,8 +95,10 @@ fn names() -> Vec<Row> {
     }
     rows.push(refused(set(&"n".repeat(65), "1"), format!("{}: {NAMES}", "n".repeat(64))));
     rows.push(refused(set("a\\u001bb", "1"), format!("a\u{fffd}b: {NAMES}")));
-    let line = with(&[("userId", "\"u\""), ("anonymousId", "\"a\""), ("messageId", "\"m\""), ("properties", "{}")]);
-    let line = line.replace("\"properties\":{}", "\"properties\":{},\"context\":{},\"seq\":1,\"receivedAt\":\"x\"");
+    let line =
+        with(&[("userId", "\"u\""), ("anonymousId", "\"a\""), ("messageId", "\"m\""), ("properties", "{}")]);
+    let line =
+        line.replace("\"properties\":{}", "\"properties\":{},\"context\":{},\"seq\":1,\"receivedAt\":\"x\"");
     let fields = [
         ("orgId", "\"00000001-0000-4000-8000-000000000001\""),
         ("projectId", "\"00000002-0000-4000-8000-000000000002\""),
@@ -254,10 +259,20 @@ fn line_at(line: &str, name: &str) -> usize {
 
 fn remarks() -> Vec<Row> {
     let mut rows = Vec::new();
-    for name in ["order", "Order.Placed", "order placed", "order..placed", "order.", "1order.placed", "track"] {
+    for name in ["order", "Order.Placed", "order placed", "order..placed", "order.", "1order.placed", "track"]
+    {
         rows.push(noted(set("eventType", &format!("\"{name}\"")), "{OddEventType}"));
     }
-    for id in ["null", "Guest", "undefined", "0", "-1", "[object Object]", "\\\"null\\\"", "00000000-0000-0000-0000-000000000000"] {
+    for id in [
+        "null",
+        "Guest",
+        "undefined",
+        "0",
+        "-1",
+        "[object Object]",
+        "\\\"null\\\"",
+        "00000000-0000-0000-0000-000000000000",
+    ] {
         rows.push(noted(set("userId", &format!("\"{id}\"")), "{NotAnId}"));
         rows.push(noted(set("anonymousId", &format!("\"{id}\"")), "{NotAnId}"));
     }

@@ -54,31 +54,47 @@ fn numbers() -> Vec<Row> {
     let zeros = format!("0.{}1", "0".repeat(32_767));
     let one_more = format!("0.{}1", "0".repeat(32_768));
     vec![
-        taken(properties(r#"{"a":[0,-0,1.0,1e0,18446744073709551615,-9223372036854775808,1e308,5e-324,0.1]}"#)),
+        taken(properties(
+            r#"{"a":[0,-0,1.0,1e0,18446744073709551615,-9223372036854775808,1e308,5e-324,0.1]}"#,
+        )),
         taken(properties(r#"{"a":340282366920938463463374607431768211456.000000000000000000001}"#)),
         taken(properties(r#"{"a":1.7976931348623157e308}"#)),
         taken(properties(&format!(r#"{{"a":{zeros}}}"#))),
-        refused(properties(&format!(r#"{{"a":{one_more}}}"#)), "properties.a: has digits more than 32768 places after the point"),
+        refused(
+            properties(&format!(r#"{{"a":{one_more}}}"#)),
+            "properties.a: has digits more than 32768 places after the point",
+        ),
         refused(properties(r#"{"a":1e999}"#), "properties.a: is larger than the largest 64-bit float"),
-        refused(properties(r#"{"a":[0,-1e309]}"#), "properties.a[1]: is larger than the largest 64-bit float"),
-        refused(properties(r#"{"a":1e-99999}"#), "properties.a: has digits more than 32768 places after the point"),
-        refused(context(r#"{"a":1e999999999999999999999}"#), "context.a: is larger than the largest 64-bit float"),
+        refused(
+            properties(r#"{"a":[0,-1e309]}"#),
+            "properties.a[1]: is larger than the largest 64-bit float",
+        ),
+        refused(
+            properties(r#"{"a":1e-99999}"#),
+            "properties.a: has digits more than 32768 places after the point",
+        ),
+        refused(
+            context(r#"{"a":1e999999999999999999999}"#),
+            "context.a: is larger than the largest 64-bit float",
+        ),
         taken(properties(r#"{"a":0e999}"#)),
     ]
 }
 
 fn limits() -> Vec<Row> {
-    let nested = |open: &str, close: &str, levels: usize| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+    const KEYS: &str = "has more than 1000 keys in properties and context together";
+    let nested =
+        |open: &str, close: &str, levels: usize| format!("{}1{}", open.repeat(levels), close.repeat(levels));
     let keys = |from: usize, to: usize| {
         let keys: Vec<String> = (from..to).map(|key| format!("\"k{key}\":1")).collect();
         format!("{{{}}}", keys.join(","))
     };
     let lists = |levels: usize| format!("{{\"a\":{}}}", nested("[", "]", levels - 1));
-    let too_deep = |root: &str, step: &str| format!("{root}{}: is nested deeper than 32 levels", step.repeat(32));
+    let too_deep =
+        |root: &str, step: &str| format!("{root}{}: is nested deeper than 32 levels", step.repeat(32));
     let key = |len: usize| format!("{{\"{}\":1}}", "k".repeat(len));
     let text = |len: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(len));
     let digits = |len: usize| format!("{{\"a\":0.{}}}", "7".repeat(len));
-    const KEYS: &str = "has more than 1000 keys in properties and context together";
     let mut rows = Vec::new();
     for (root, line) in [("properties", properties as fn(&str) -> String), ("context", context)] {
         rows.push(taken(line(&nested("{\"a\":", "}", 32))));
@@ -90,7 +106,10 @@ fn limits() -> Vec<Row> {
         rows.push(refused(line(&keys(0, 1001)), format!("{root}: {KEYS}")));
         rows.push(taken(line(&key(256))));
         rows.push(refused(line(&key(257)), format!("{root}: has a key longer than 256 bytes")));
-        rows.push(refused(line(&format!("{{\"b\":[{}]}}", key(257))), format!("{root}.b[0]: has a key longer than 256 bytes")));
+        rows.push(refused(
+            line(&format!("{{\"b\":[{}]}}", key(257))),
+            format!("{root}.b[0]: has a key longer than 256 bytes"),
+        ));
         rows.push(taken(line(&text(65_536))));
         rows.push(refused(line(&text(65_537)), format!("{root}.a: is longer than 65536 bytes")));
         rows.push(refused(
@@ -100,8 +119,14 @@ fn limits() -> Vec<Row> {
     }
     rows.push(taken(properties(&digits(32_768))));
     rows.push(taken(with(&[("properties", &keys(0, 400)), ("context", &keys(0, 600))])));
-    rows.push(refused(with(&[("properties", &keys(0, 400)), ("context", &keys(0, 601))]), format!("context: {KEYS}")));
-    rows.push(refused(properties(&format!("{{\"a\":{}}}", nested("[", "]", 100_000))), format!("properties.a{}: is nested deeper than 32 levels", "[0]".repeat(31))));
+    rows.push(refused(
+        with(&[("properties", &keys(0, 400)), ("context", &keys(0, 601))]),
+        format!("context: {KEYS}"),
+    ));
+    rows.push(refused(
+        properties(&format!("{{\"a\":{}}}", nested("[", "]", 100_000))),
+        format!("properties.a{}: is nested deeper than 32 levels", "[0]".repeat(31)),
+    ));
     rows
 }
 
@@ -146,25 +171,42 @@ fn identify() -> Vec<Row> {
         taken(identify("i2", "{}")),
         taken(identify("i3", r#"{"traits":null,"traitsOnce":null}"#)),
         taken(identify("i4", &format!("{{\"traits\":{}}}", traits(512)))),
-        refused(identify("i5", &format!("{{\"traits\":{}}}", traits(513))), "context.traits: has more than 512 traits"),
+        refused(
+            identify("i5", &format!("{{\"traits\":{}}}", traits(513))),
+            "context.traits: has more than 512 traits",
+        ),
         taken(identify("i6", &halves(256))),
         refused(identify("i7", &halves(257)), "context.traits: has more than 512 traits"),
         noted(with(&[("eventType", "\"identify\"")]), "{NoIdentity}"),
         noted(identify("guest", r#"{"traits":{"a":1}}"#), "{NotAnId}"),
-        taken(with(&[("eventType", "\"identify\""), ("anonymousId", "\"d\""), ("context", r#"{"traits":{"a":1}}"#)])),
+        taken(with(&[
+            ("eventType", "\"identify\""),
+            ("anonymousId", "\"d\""),
+            ("context", r#"{"traits":{"a":1}}"#),
+        ])),
         // Traits of other events are context like any other.
         taken(context(r#"{"traits":7}"#)),
     ];
     for value in ["7", "\"a\"", "[]", "true"] {
-        rows.push(refused(identify("i8", &format!("{{\"traits\":{value}}}")), "context.traits: must be an object"));
-        rows.push(refused(identify("i9", &format!("{{\"traitsOnce\":{value}}}")), "context.traitsOnce: must be an object"));
+        rows.push(refused(
+            identify("i8", &format!("{{\"traits\":{value}}}")),
+            "context.traits: must be an object",
+        ));
+        rows.push(refused(
+            identify("i9", &format!("{{\"traitsOnce\":{value}}}")),
+            "context.traitsOnce: must be an object",
+        ));
     }
     rows
 }
 
 fn identity() -> Vec<Row> {
     let act = |name: &str, properties: &str| {
-        with(&[("eventType", &format!("\"identity.{name}\"")), ("userId", "\"u1\""), ("properties", properties)])
+        with(&[
+            ("eventType", &format!("\"identity.{name}\"")),
+            ("userId", "\"u1\""),
+            ("properties", properties),
+        ])
     };
     let mut rows = Vec::new();
     for name in ["anonymous_created", "signed_up", "aliased", "unlinked"] {
@@ -180,14 +222,19 @@ fn identity() -> Vec<Row> {
         for wrong in ["7", "\"u\"", "[]"] {
             rows.push(refused(member(wrong), field("", "must be an object")));
         }
-        for wrong in ["{}", r#"{"kind":"device","id":"a"}"#, r#"{"kind":7,"id":"a"}"#, r#"{"kind":"User","id":"a"}"#] {
+        for wrong in
+            ["{}", r#"{"kind":"device","id":"a"}"#, r#"{"kind":7,"id":"a"}"#, r#"{"kind":"User","id":"a"}"#]
+        {
             rows.push(refused(member(wrong), field(".kind", "must be user or anonymous")));
         }
         for wrong in [r#"{"kind":"user"}"#, r#"{"kind":"user","id":7}"#, r#"{"kind":"user","id":null}"#] {
             rows.push(refused(member(wrong), field(".id", "must be a string")));
         }
         rows.push(refused(member(r#"{"kind":"user","id":" "}"#), field(".id", "must not be blank")));
-        rows.push(refused(member(r#"{"kind":"anonymous","id":"a\u0000"}"#), field(".id", "must not contain control characters")));
+        rows.push(refused(
+            member(r#"{"kind":"anonymous","id":"a\u0000"}"#),
+            field(".id", "must not contain control characters"),
+        ));
         let long = |len: usize| member(&format!(r#"{{"kind":"anonymous","id":"{}"}}"#, "a".repeat(len)));
         rows.push(refused(long(257), field(".id", "is longer than 256 bytes")));
         rows.push(taken(long(256)));

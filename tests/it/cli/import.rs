@@ -71,7 +71,8 @@ fn a_reject_never_shows_what_stood_in_the_line() {
     }
     text.push_str(&with_address("").replace("2024-03-01T00:00:00Z", "203.0.113.77"));
     text.push_str(&with_address("").replace("page.viewed", ""));
-    text.push_str(&format!("{address}\n"));
+    text.push_str(address);
+    text.push('\n');
     let answer = place.run_with_input(&["import", "-"], text.as_bytes()).success();
     assert_eq!(answer.line()["rejected"], 7);
     let rejects = std::fs::read_to_string(place.path("rejects.ndjson")).unwrap();
@@ -284,4 +285,19 @@ fn several_projects_go_into_one_store() {
     assert!(answer.err.contains(SHOP) && answer.err.contains(OTHER), "{answer:?}");
     let missing = "00000000-0000-4000-8000-0000000000ff";
     place.run(&["count", "--project", missing]).fails(1, "no such project");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_for_rejects_or_answers_is_told_and_loses_nothing_else() {
+    let place = Place::new();
+    let text = "oops\n".repeat(3) + &view(1);
+    let answer = place.run_with_input(&["import", "-", "--rejects", "/dev/full"], text.as_bytes()).success();
+    assert_eq!(answer.line()["stored"], 1);
+    for line in 1..=3 {
+        assert_eq!(answer.err.matches(&format!("\"line\":{line},")).count(), 1, "{answer:?}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let answer = Answer::of(place.command(&["count"]).stdout(full).output().unwrap());
+    answer.fails(1, "standard output");
 }

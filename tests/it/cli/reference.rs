@@ -1,28 +1,15 @@
 //! Real input: what the tool answers about the reference data, which are not part of this project.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Place;
+use crate::real_input::{reference, shop_lines};
 
 /// Bytes of an address by which it is looked for first.
 const BEGINNING: usize = 5;
-
-/// The directory of the reference data. Without it the test that asks is skipped, and fails where `CI` is `true`.
-fn reference_data() -> Option<PathBuf> {
-    let given = std::env::var_os("ENVELOG_REFERENCE_DATA").map(PathBuf::from);
-    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let directory = given.unwrap_or_else(default);
-    if directory.join("ecom.ndjson.gz").is_file() {
-        return Some(directory);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "the reference data are not there");
-    println!("skipped: {} has no reference data; set ENVELOG_REFERENCE_DATA", directory.display());
-    None
-}
 
 /// An object of the second value of each line by its first.
 fn by_key(lines: &[Value], key: &str, value: &str) -> Value {
@@ -31,11 +18,11 @@ fn by_key(lines: &[Value], key: &str, value: &str) -> Value {
 
 #[test]
 fn the_reference_answers_come_out_through_the_command_line() {
-    let Some(data) = reference_data() else { return };
-    let expected = std::fs::read(data.join("ecom.expected.json")).unwrap();
+    let Some(expected) = reference("ecom.expected.json") else { return };
+    let expected = std::fs::read(expected).unwrap();
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     let place = Place::new();
-    let input = data.join("ecom.ndjson.gz");
+    let input = reference("ecom.ndjson.gz").unwrap();
     let rejects = place.path("rejects");
     let arguments = ["import", input.to_str().unwrap(), "--rejects", rejects.to_str().unwrap()];
     let summary = place.run(&arguments).success().line();
@@ -69,29 +56,25 @@ fn the_reference_answers_come_out_through_the_command_line() {
         assert_eq!(lines(&["profile", user])[0]["traits"], *traits);
     }
     let digest = Sha256::digest(serde_json::to_vec(&profiles).unwrap());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(digest, expected["profiles_sha256"]);
 }
 
 #[test]
 fn no_address_of_the_reference_data_is_in_any_file_of_the_store() {
-    let Some(data) = reference_data() else { return };
+    let Some(lines) = shop_lines() else { return };
     let place = Place::new();
-    let input = data.join("ecom.ndjson.gz");
-    let unpacked =
-        std::io::read_to_string(flate2::read::MultiGzDecoder::new(std::fs::File::open(&input).unwrap()))
-            .unwrap();
-    let addresses: BTreeSet<String> = unpacked
-        .lines()
+    let addresses: BTreeSet<String> = lines
+        .iter()
         .filter_map(|line| {
             let event: Value = serde_json::from_str(line).unwrap();
             Some(event["context"]["ip"].as_str()?.to_owned())
         })
         .collect();
     assert!(addresses.len() > 100, "there are addresses to look for");
-    // A broken line between good ones also writes a rejects file.
-    let mut text = unpacked.lines().take(5_000).collect::<Vec<_>>().join("\n");
-    text.push_str(&format!("\n{}", unpacked.lines().nth(2).unwrap().replace("\"module\"", "\"modul\"")));
+    // Its last line is broken, so that there is a rejects file as well.
+    let broken = lines[2].replace("\"module\"", "\"modul\"");
+    let text = lines[..5_000].join("\n") + "\n" + &broken;
     let answer = place.run_with_input(&["import", "-"], text.as_bytes()).success();
     assert_eq!(answer.line()["rejected"], 1);
     // The store is below the place, and so is the rejects file.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envelog::testing::SimRng;
 use envelog::{
-    Activity, Condition, DateTime, Event, EventRef, Period, PersonRef, Position, ProfileState, Seq, Store, Sum, Utc, View,
+    Activity, Condition, DateTime, Event, EventRef, Period, PersonRef, Position, ProfileState, Seq, Store,
+    Sum, Utc, View,
 };
 
 use super::oracle::Kept;
 use super::{
-    Amount, DEVICES, Draft, MODULES, NOW, PROJECTS, TRAITS, TYPES, USERS, anonymous_id, index, project_id, user_id,
+    Amount, DEVICES, Draft, MODULES, NOW, PROJECTS, TRAITS, TYPES, USERS, anonymous_id, index, project_id,
+    user_id,
 };
 
 /// Whether random filters are tried as well.
@@ -32,8 +34,12 @@ pub(crate) fn scan(store: &Store) -> Vec<Event> {
 
 /// Compares the answers of a store with those of a walk over `kept`, which is all that it holds.
 pub(crate) fn check(store: &Store, kept: &[Kept], rng: &mut SimRng, thorough: Thorough) {
-    let mut projects: Vec<_> = (0..PROJECTS).filter(|project| kept.iter().any(|kept| kept.draft.project == *project)).collect();
-    assert_eq!(store.projects().unwrap(), projects.iter().map(|project| project_id(*project)).collect::<Vec<_>>());
+    let mut projects: Vec<_> =
+        (0..PROJECTS).filter(|project| kept.iter().any(|kept| kept.draft.project == *project)).collect();
+    assert_eq!(
+        store.projects().unwrap(),
+        projects.iter().map(|project| project_id(*project)).collect::<Vec<_>>()
+    );
     projects.push(PROJECTS); // One that has no events.
     for project in projects {
         let of_project: Vec<&Kept> = kept.iter().filter(|kept| kept.draft.project == project).collect();
@@ -84,11 +90,11 @@ fn users_of<'a>(kept: impl Iterator<Item = &'a &'a Kept>) -> u64 {
 }
 
 fn check_numbers(view: &View, kept: &[&Kept]) {
+    type Name = fn(&Draft) -> &'static str;
     assert_eq!(positions(view.events().newest_first().iter()), of_kept(kept.iter().rev()));
     assert_eq!(view.events().count().unwrap(), kept.len() as u64);
     assert_eq!(view.events().users().unwrap(), users_of(kept.iter()));
     assert_sums(&view.events().sum("amount").unwrap(), &sum(kept.iter()));
-    type Name = fn(&Draft) -> &'static str;
     let of_type: Name = |draft| draft.event_type;
     let of_module: Name = |draft| draft.module;
     for (name, given, counted) in [
@@ -101,10 +107,14 @@ fn check_numbers(view: &View, kept: &[&Kept]) {
             let entry = expected.entry(name(&kept.draft)).or_insert((0, at, at));
             *entry = (entry.0 + 1, entry.1.min(at), entry.2.max(at));
         }
-        let given: Vec<_> = given.iter().map(|given| (&*given.name, (given.events, given.first, given.last))).collect();
+        let given: Vec<_> =
+            given.iter().map(|given| (&*given.name, (given.events, given.first, given.last))).collect();
         assert_eq!(given, expected.clone().into_iter().collect::<Vec<_>>());
         let counted: Vec<_> = counted.iter().map(|bucket| (&*bucket.key, bucket.value)).collect();
-        assert_eq!(counted, expected.into_iter().map(|(name, (count, ..))| (name, count)).collect::<Vec<_>>());
+        assert_eq!(
+            counted,
+            expected.into_iter().map(|(name, (count, ..))| (name, count)).collect::<Vec<_>>()
+        );
     }
     for period in [Period::Day, Period::Month] {
         let mut expected: BTreeMap<DateTime<Utc>, u64> = BTreeMap::new();
@@ -133,7 +143,9 @@ fn check_persons(view: &View, kept: &[&Kept]) {
     }
     for device in 0..DEVICES {
         let id = anonymous_id(device);
-        check_person(view, kept, PersonRef::Anonymous(&id), |draft| draft.user.is_none() && draft.device == Some(device));
+        check_person(view, kept, PersonRef::Anonymous(&id), |draft| {
+            draft.user.is_none() && draft.device == Some(device)
+        });
     }
 }
 
@@ -191,7 +203,10 @@ fn check_profiles(view: &View, kept: &[&Kept]) {
             profile.traits().map(entry).collect()
         };
         let given = traits(profile);
-        assert_eq!(given.iter().map(|(name, value, at)| (&**name, *value, *at)).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            given.iter().map(|(name, value, at)| (&**name, *value, *at)).collect::<Vec<_>>(),
+            expected
+        );
         let one = view.profile(person).unwrap().expect("a profile that is listed is found");
         assert_eq!(traits(&one), given);
         for name in TRAITS {
@@ -246,7 +261,9 @@ impl Asked {
     fn takes(&self, kept: &Kept) -> bool {
         let (draft, seq) = (&kept.draft, kept.position.seq.get());
         let by_type = self.types.is_empty() && self.prefix.is_none();
-        (by_type || self.types.contains(&draft.event_type) || self.prefix.is_some_and(|prefix| draft.event_type.starts_with(prefix)))
+        (by_type
+            || self.types.contains(&draft.event_type)
+            || self.prefix.is_some_and(|prefix| draft.event_type.starts_with(prefix)))
             && self.user.is_none_or(|user| draft.user == Some(user))
             && self.device.is_none_or(|device| draft.device == Some(device))
             && self.module.is_none_or(|module| draft.module == module)
@@ -360,7 +377,11 @@ fn both_ends<'v>(
 ) {
     let mut expected = expected.iter();
     loop {
-        let (event, wanted) = if rng.chance(500) { (events.next(), expected.next()) } else { (events.next_back(), expected.next_back()) };
+        let (event, wanted) = if rng.chance(500) {
+            (events.next(), expected.next())
+        } else {
+            (events.next_back(), expected.next_back())
+        };
         assert_eq!(event.map(|event| event.unwrap().position()), wanted.copied());
         if wanted.is_none() {
             return;

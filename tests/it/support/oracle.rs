@@ -83,7 +83,12 @@ impl History {
             assert!(draft.is(event), "event {number} at {} is as it was given", event.position());
             kept.push(Kept { position: event.position(), draft: draft.clone() });
         }
-        assert!(kept.len() >= self.kept.len(), "{} of {} durable events are left", kept.len(), self.kept.len());
+        assert!(
+            kept.len() >= self.kept.len(),
+            "{} of {} durable events are left",
+            kept.len(),
+            self.kept.len()
+        );
         let lost = self.check_attempts(&kept[self.kept.len()..]);
         self.check_holes(store, &kept);
         let cursors = self.check_cursors(store, &kept);
@@ -105,7 +110,8 @@ impl History {
 
     /// Whole batches, in order, what was promised, nothing refused, and no hole; gives the number of lost events.
     fn check_attempts(&self, new: &[Kept]) -> u64 {
-        let positions: HashMap<u64, Position> = new.iter().map(|kept| (kept.draft.number, kept.position)).collect();
+        let positions: HashMap<u64, Position> =
+            new.iter().map(|kept| (kept.draft.number, kept.position)).collect();
         assert_eq!(positions.len(), new.len(), "no event is there twice");
         let last = new.last().map(|kept| kept.position.seq.get());
         let mut lost = 0;
@@ -120,7 +126,11 @@ impl History {
                 if there.is_empty() {
                     if let Outcome::Acked(acked) = &attempt.outcome {
                         let seq = acked[0].seq.get();
-                        assert!(seq > self.promised, "event {} was promised: {acked:?}", attempt.drafts[0].number);
+                        assert!(
+                            seq > self.promised,
+                            "event {} was promised: {acked:?}",
+                            attempt.drafts[0].number
+                        );
                         assert!(Some(seq) > last, "seq {seq} is a hole: {last:?} is there");
                     }
                     lost += if attempt.outcome == Outcome::Refused { 0 } else { attempt.drafts.len() as u64 };
@@ -167,10 +177,15 @@ impl History {
         }
         let mut untouched = self.cursors.clone();
         for attempts in &self.threads {
-            let mine: BTreeSet<&str> = attempts.iter().filter_map(|attempt| Some(&*attempt.cursor.as_ref()?.0)).collect();
-            mine.iter().for_each(|name| drop(untouched.remove(*name)));
+            let mine: BTreeSet<&str> =
+                attempts.iter().filter_map(|attempt| Some(&*attempt.cursor.as_ref()?.0)).collect();
+            for name in &mine {
+                untouched.remove(*name);
+            }
             let ends = self.ends(attempts, &there);
-            let fits = |end: usize| mine.iter().all(|name| self.allows(&attempts[..end], &there, name, found.get(*name)));
+            let fits = |end: usize| {
+                mine.iter().all(|name| self.allows(&attempts[..end], &there, name, found.get(*name)))
+            };
             assert!(ends.clone().any(fits), "cursors {found:?} are those of a moment between {ends:?}");
         }
         for (name, state) in untouched {
@@ -181,7 +196,8 @@ impl History {
 
     /// How many of a thread's attempts may be there.
     fn ends(&self, attempts: &[Attempt], there: &BTreeSet<u64>) -> std::ops::RangeInclusive<usize> {
-        let is_there = |attempt: &Attempt| attempt.drafts.first().is_some_and(|draft| there.contains(&draft.number));
+        let is_there =
+            |attempt: &Attempt| attempt.drafts.first().is_some_and(|draft| there.contains(&draft.number));
         let is_promised = |attempt: &Attempt| {
             is_there(attempt) || (self.all_promised && matches!(attempt.outcome, Outcome::Acked(_)))
         };
@@ -202,7 +218,9 @@ impl History {
             match (&attempt.outcome, is_there) {
                 (Outcome::Refused, _) | (Outcome::Unknown, Some(false)) => {}
                 (Outcome::Unknown, None) => drop(allowed.insert(Some(*state))),
-                (Outcome::Acked(_), _) | (Outcome::Unknown, Some(true)) => allowed = BTreeSet::from([Some(*state)]),
+                (Outcome::Acked(_), _) | (Outcome::Unknown, Some(true)) => {
+                    allowed = BTreeSet::from([Some(*state)]);
+                }
             }
         }
         allowed.contains(&state.copied())
@@ -212,7 +230,11 @@ impl History {
 /// The files of a disk and what is in them.
 pub(crate) fn files(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
     let names = disk.names();
-    names.into_iter().map(|name| (disk.file_bytes(&name).unwrap(), name)).map(|(bytes, name)| (name, bytes)).collect()
+    names
+        .into_iter()
+        .map(|name| (disk.file_bytes(&name).unwrap(), name))
+        .map(|(bytes, name)| (name, bytes))
+        .collect()
 }
 
 /// Opens a disk after a crash and checks all that the oracle knows: the history, the answers, that a reader sees the
@@ -240,7 +262,9 @@ pub(crate) fn check(disk: &SimDisk, history: &History, rng: &mut SimRng, deep: b
 pub(crate) fn open(disk: &SimDisk, rng: &mut SimRng) -> Store {
     let level = super::LEVELS[super::index(rng, 3)];
     let segment_bytes = 4096 + rng.below(4) * 2048;
-    options(rng, level, segment_bytes).open_on(disk).unwrap_or_else(|error| panic!("a crash is no damage: {error}"))
+    options(rng, level, segment_bytes)
+        .open_on(disk)
+        .unwrap_or_else(|error| panic!("a crash is no damage: {error}"))
 }
 
 fn read_only(disk: &SimDisk, history: &History) -> Found {
@@ -277,7 +301,12 @@ fn goes_on(disk: &SimDisk, found: &Found, rng: &mut SimRng) {
     let store = open(disk, rng);
     let numbers = Numbers::new(u64::MAX / 2);
     let threads = work(&store, rng, &numbers, Work { threads: 1, calls: 8, stops_at_error: true });
-    assert!(threads.iter().flatten().all(|attempt| matches!(attempt.outcome, Outcome::Acked(_)) || too_large(attempt)));
+    assert!(
+        threads
+            .iter()
+            .flatten()
+            .all(|attempt| matches!(attempt.outcome, Outcome::Acked(_)) || too_large(attempt))
+    );
     store.sync().unwrap();
     history.add(threads, store.durable().get());
     history.all_promised = true;

@@ -1,6 +1,5 @@
 //! Random work on a store by several threads, and a record of what each call was told.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use envelog::testing::SimRng;
@@ -25,6 +24,8 @@ pub(crate) struct Attempt {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) cursor: Option<(String, u64)>,
     pub(crate) outcome: Outcome,
+    /// The answer was that a sync failed.
+    pub(crate) sync_failed: bool,
 }
 
 /// What is asked of each thread.
@@ -126,7 +127,10 @@ impl<'a> Worker<'a> {
         let drafts: Vec<Draft> = (0..events).map(|_| self.draft()).collect();
         let cursor = (events == 0 || self.rng.chance(400)).then(|| {
             let scope = if self.rng.chance(500) { 's' } else { 'p' };
-            (format!("{scope}{}-{}", self.thread, self.rng.below(2)), self.numbers.fetch_add(1, Ordering::Relaxed))
+            (
+                format!("{scope}{}-{}", self.thread, self.rng.below(2)),
+                self.numbers.fetch_add(1, Ordering::Relaxed),
+            )
         });
         let cursor_at = index(&mut self.rng, events + 1);
         let mut batch = self.store.batch();
@@ -148,7 +152,12 @@ impl<'a> Worker<'a> {
         match self.store.submit(draft.envelope()) {
             Ok(ticket) => {
                 self.tickets.push((self.done.len(), ticket));
-                self.done.push(Attempt { drafts: vec![draft], cursor: None, outcome: Outcome::Unknown });
+                self.done.push(Attempt {
+                    drafts: vec![draft],
+                    cursor: None,
+                    outcome: Outcome::Unknown,
+                    sync_failed: false,
+                });
                 Ok(())
             }
             Err(error) => self.keep(vec![draft], None, Err(error)),
@@ -158,7 +167,9 @@ impl<'a> Worker<'a> {
     /// Waits for all tickets.
     fn redeem(&mut self) {
         for (at, ticket) in std::mem::take(&mut self.tickets) {
-            self.done[at].outcome = outcome(ticket.wait().map(|ack| vec![ack]));
+            let told = ticket.wait().map(|ack| vec![ack]);
+            self.done[at].sync_failed = is_failed_sync(&told);
+            self.done[at].outcome = outcome(told);
         }
     }
 
@@ -168,9 +179,9 @@ impl<'a> Worker<'a> {
         cursor: Option<(String, u64)>,
         told: envelog::Result<Vec<Ack>>,
     ) -> Result<(), ()> {
-        let failed = told.is_err();
+        let (failed, sync_failed) = (told.is_err(), is_failed_sync(&told));
         let outcome = outcome(told);
-        self.done.push(Attempt { drafts, cursor, outcome });
+        self.done.push(Attempt { drafts, cursor, outcome, sync_failed });
         if failed { Err(()) } else { Ok(()) }
     }
 }
@@ -193,8 +204,6 @@ pub(crate) fn outcome(told: envelog::Result<Vec<Ack>>) -> Outcome {
     }
 }
 
-/// The last state of each cursor after some attempts of a thread.
-pub(crate) fn cursors_after(attempts: &[Attempt]) -> BTreeMap<&str, u64> {
-    let stored = attempts.iter().filter(|attempt| attempt.outcome != Outcome::Refused);
-    stored.filter_map(|attempt| attempt.cursor.as_ref()).map(|(name, state)| (&**name, *state)).collect()
+fn is_failed_sync(told: &envelog::Result<Vec<Ack>>) -> bool {
+    matches!(told, Err(Error::SyncFailed { .. }))
 }

@@ -224,7 +224,7 @@ fn an_event_over_its_limit_is_too_large() {
 #[test]
 fn the_event_limit_is_exact() {
     let accepted = accept_line(&line(r#","userId":"u","properties":{"a":"b"}"#)).unwrap();
-    let bytes = FIXED_KEY_BYTES + accepted.texts().len() + accepted.body().len();
+    let bytes = FIXED_KEY_BYTES + accepted.texts.as_str().len() + accepted.body().len();
     for (bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
         let limits = Limits { event_bytes_max: bytes_max, ..Limits::default() };
         let acceptor = Acceptor::new(limits, hasher());

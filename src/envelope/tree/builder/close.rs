@@ -1,7 +1,7 @@
 //! Ending a container: the keys in order, the header in its place.
 
 use super::{GROUP, HEADER_ROOM, Level, TreeBuilder, TreeWriter, layout, narrow};
-use crate::Result;
+use crate::error::Result;
 
 impl TreeWriter<'_> {
     pub(super) fn end_container(&mut self, is_object: bool) -> Result<()> {

@@ -1,9 +1,8 @@
 //! Values one by one: limits on their lengths, and tokens in the place of addresses.
 
 use super::{TREE_BYTES_MAX, TreeWriter, layout};
-use crate::Result;
-use crate::envelope::number::{Number, Parts, Scanned, scan};
-use crate::envelope::tree::view::{Kind, ValueRef};
+use crate::envelope::number::{Number, Parts, Scanned};
+use crate::error::Result;
 
 impl TreeWriter<'_> {
     pub(crate) fn null(&mut self) -> Result<()> {
@@ -59,45 +58,6 @@ impl TreeWriter<'_> {
         };
         self.core.digits = digits;
         put
-    }
-
-    /// Takes the number that a JSON text stands for.
-    pub(crate) fn number_text(&mut self, text: &str) -> Result<()> {
-        match scan(text.as_bytes()) {
-            Ok(scanned) if scanned.len == text.len() => self.scanned_number(&scanned, text.as_bytes()),
-            Ok(_) => Err(self.fault("is not a JSON number")),
-            Err(reason) => Err(self.fault(reason)),
-        }
-    }
-
-    /// Takes a copy of a value of another tree.
-    pub(crate) fn value_ref(&mut self, value: ValueRef<'_>) -> Result<()> {
-        match value.kind() {
-            Kind::Null => self.null(),
-            Kind::Bool => self.bool(value.as_bool().unwrap_or_default()),
-            Kind::Number => match value.as_number() {
-                Some(number) => self.number(&number),
-                None => self.null(),
-            },
-            Kind::String => match value.as_str() {
-                Some(text) => self.string(text),
-                None => self.null(),
-            },
-            // The limit on depth ends the recursion.
-            Kind::List => {
-                self.begin_list()?;
-                value.elements().try_for_each(|element| self.value_ref(element))?;
-                self.end_list()
-            }
-            Kind::Object => {
-                self.begin_object()?;
-                value.entries().try_for_each(|(key, value)| {
-                    self.key(key)?;
-                    self.value_ref(value)
-                })?;
-                self.end_object()
-            }
-        }
     }
 
     fn put_parts(&mut self, parts: &Parts<'_>, is_address: bool) -> Result<()> {

@@ -8,16 +8,25 @@ use crate::format::manifest::{Manifest, State};
 use crate::format::names::FileName;
 use crate::format::segment::{HEADER_LEN_SMALL, Roll, SegmentHeader, Slot};
 use crate::log::manifest_file;
-use crate::log::open::{Env, LogOptions, OpenedLog, filled_len, open_reader, open_writer};
+use crate::log::open::{LogOptions, OpenedLog, TailSegment, filled_len, open_reader, open_writer};
 use crate::log::report::OnCorruption;
 use crate::storage::sim::SimDisk;
-use crate::storage::{self, Access, Disk, File, ManualClock, SeededEntropy};
+use crate::storage::{self, Access, Disk, File, SeededEntropy};
 use crate::types::{Nanos, SegmentId, Seq};
 
 pub(in crate::log) const SEGMENT_BYTES: u64 = 16 * 1024;
 
-pub(in crate::log) fn env(seed: u64) -> Env {
-    Env { clock: Arc::new(ManualClock::new(1_000)), entropy: Arc::new(SeededEntropy::new(seed)) }
+/// How many frames an unsealed segment has.
+pub(in crate::log) fn frame_count(tail: &TailSegment) -> usize {
+    tail.segment.scan(u32::try_from(tail.segment.first_offset()).unwrap(), tail.end).count()
+}
+
+/// The generation of the newer watermark slot of a segment, 0 where none was written yet.
+pub(in crate::log) fn slot_generation(tail: &TailSegment) -> u64 {
+    let header = tail.segment.header();
+    let mut page = vec![0; header.header_len as usize];
+    tail.segment.file().unwrap().read_at(0, &mut page).unwrap();
+    Slot::newest(&page, header.seed()).map_or(0, |slot| slot.generation)
 }
 
 pub(in crate::log) fn options() -> LogOptions {
@@ -38,7 +47,7 @@ pub(in crate::log) fn arc(disk: &SimDisk) -> Arc<dyn Disk> {
 }
 
 pub(in crate::log) fn open(disk: &SimDisk, options: &LogOptions) -> Result<OpenedLog> {
-    open_writer(&arc(disk), &env(disk.ops()), options)
+    open_writer(&arc(disk), &SeededEntropy::new(disk.ops()), options)
 }
 
 pub(in crate::log) fn read(disk: &SimDisk, options: &LogOptions) -> Result<OpenedLog> {
@@ -104,7 +113,7 @@ impl Writer {
             at: active.end,
             next: opened.next_seq.get(),
             durable: opened.next_seq.get() - 1,
-            slot: active.slot_generation,
+            slot: slot_generation(active),
             next_id: opened.next_segment,
             items: Vec::new(),
             spots: Vec::new(),

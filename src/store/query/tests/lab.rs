@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::Limits;
 use crate::envelope::tree::TreeBuilder;
 use crate::envelope::{Object, codec};
 use crate::format::frame::{self, FrameFlags, FrameHeader, FrameKind};
@@ -10,6 +9,7 @@ use crate::format::keys::EventKeys;
 use crate::format::manifest::{EpochStart, GapRange, SealedSegment};
 use crate::format::segment::{HEADER_LEN_SMALL, SegmentHeader};
 use crate::index::{ActiveWriter, Origin, SealedIndex, seal};
+use crate::limits::Limits;
 use crate::log::segment::Segment;
 use crate::profile::ProfileMap;
 use crate::storage::sim::{SimDisk, SimOptions};

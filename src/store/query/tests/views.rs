@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lab::Lab;
 use super::model::{PROJECTS, Row, START, random_store};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Value};
 use crate::error::Error;
 use crate::format::manifest::EpochStart;
 use crate::storage::SimRng;
@@ -151,11 +151,7 @@ fn an_event_comes_back_as_the_envelope_that_it_was() {
         let mut with_meta = Vec::new();
         event.to_json_with_meta(&mut with_meta);
         // serde_json has no integers of more than 64 bits.
-        if owned
-            .property("amount")
-            .and_then(crate::envelope::Value::as_f64)
-            .is_none_or(|amount| amount < 1e19)
-        {
+        if owned.property("amount").and_then(Value::as_f64).is_none_or(|amount| amount < 1e19) {
             let serialized = serde_json::to_string(&owned).unwrap();
             assert_eq!(serialized, String::from_utf8(with_meta.clone()).unwrap());
         }

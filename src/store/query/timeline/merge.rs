@@ -11,7 +11,7 @@ use crate::store::event::EventRef;
 use crate::store::handle::{Pinned, SegmentView};
 use crate::store::query::candidates::TypeSet;
 use crate::store::query::events::Steps;
-use crate::store::query::filter::Filter;
+use crate::store::query::filter::{Asked, Filter};
 use crate::store::query::source::Located;
 use crate::store::query::token::PageToken;
 use crate::types::{Nanos, Ordinal, Seq};
@@ -153,8 +153,16 @@ impl<'v> Merge<'v> {
         let Some(project) = index.project(&self.pinned.project_id)? else { return Ok(()) };
         for member in &self.members {
             let Some(id) = index.id_no(project, member.kind, member.hash)? else { continue };
-            let Ok(module) = self.filter.module_in(index, project)?.present() else { continue };
-            let Ok(types) = self.filter.types_in(index, project)?.present() else { continue };
+            let module = match self.filter.module_in(index, project)? {
+                Asked::Any => None,
+                Asked::Only(module) => Some(module),
+                Asked::Absent => continue,
+            };
+            let types = match self.filter.types_in(index, project)? {
+                Asked::Any => None,
+                Asked::Only(types) => Some(types),
+                Asked::Absent => continue,
+            };
             let mut postings = index.postings_of(member.kind, id)?;
             // What is left out is that before the first place in range, and that from the first place behind it on.
             let place = |(timestamp, seq): (Nanos, Seq)| IdPosting {
