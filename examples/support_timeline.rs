@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use envelog::sample::{Generator, Options, project_id, user_id};
+use envelog::sample::{Generator, Options, project_id};
 use envelog::{Durability, PageToken, Store, View};
 
 const PAGE_EVENTS: usize = 8;
@@ -15,13 +15,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let store = fill(directory.path())?;
     let view = store.project(project_id(0)).view()?;
-    let customer = user_id(7);
-
-    let Some(activity) = view.activity(&customer)? else {
+    // The last payment that failed: who is it, and what happened before?
+    let failed = view.events().of_type("payment.failed").newest_first().limit(1).iter().next().transpose()?;
+    let Some(customer) = failed.and_then(|event| event.user_id()) else {
+        return Err("no payment has failed".into());
+    };
+    let Some(activity) = view.activity(customer)? else {
         return Err("the customer has done nothing".into());
     };
     println!("customer since {}, {} events", activity.first.format("%Y-%m-%d"), activity.events);
-    if let Some(profile) = view.profile(&customer)? {
+    if let Some(profile) = view.profile(customer)? {
         println!("known as {}", profile.traits_json());
     }
 
@@ -29,12 +32,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut token = None;
     for page in 1..=2 {
         println!("\npage {page}, newest first:");
-        token = show_page(&view, &customer, token)?;
+        token = show_page(&view, customer, token)?;
     }
 
     println!("\nonly what went wrong:");
-    let trouble =
-        view.timeline(&customer).of_types(["payment.failed", "ticket.opened"]).newest_first().limit(5);
+    let trouble = view
+        .timeline(customer)
+        .of_types(["payment.failed", "ticket.opened", "chat.started"])
+        .newest_first()
+        .limit(5);
     for event in &trouble {
         let event = event?;
         println!("  {}  {}", event.timestamp().format("%Y-%m-%d %H:%M"), event.event_type());
@@ -68,7 +74,7 @@ fn fill(directory: &std::path::Path) -> Result<Store, Box<dyn Error>> {
     let options = envelog::Options::new().durability(Durability::Buffered);
     let store = options.open(directory.join("data"))?;
     let mut batch = store.batch();
-    for line in Generator::new(Options { events: 20_000, users: 200, ..Options::shop() }) {
+    for line in Generator::new(Options { events: 5_000, users: 50, ..Options::shop() }) {
         batch.push_json(line.as_bytes())?;
         if batch.len() == 1_000 {
             batch.commit_and_clear()?;

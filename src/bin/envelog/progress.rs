@@ -1,8 +1,9 @@
 //! What an import shows on a terminal while it runs.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,7 +15,11 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     bytes_read: Arc<AtomicU64>,
     start: Instant,
+    shown: Cell<Instant>,
 }
+
+/// Time between two redraws.
+const REDRAW: Duration = Duration::from_millis(50);
 
 impl Progress {
     pub(crate) fn of(input: &Input) -> Self {
@@ -25,14 +30,16 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("##-"));
         }
-        Self { bar, bytes_read: Arc::clone(&input.bytes_read), start: Instant::now() }
+        let start = Instant::now();
+        Self { bar, bytes_read: Arc::clone(&input.bytes_read), start, shown: Cell::new(start) }
     }
 
     /// Shows how far the import is.
     pub(crate) fn show(&self, lines: u64) {
-        if self.bar.is_hidden() {
+        if self.bar.is_hidden() || self.shown.get().elapsed() < REDRAW {
             return;
         }
+        self.shown.set(Instant::now());
         // Relaxed: a figure to show.
         self.bar.set_position(self.bytes_read.load(Ordering::Relaxed));
         let rate = per_second(lines, self.start.elapsed().as_secs_f64());

@@ -75,16 +75,16 @@ impl Summary {
             elapsed.as_secs_f64(),
             number(rate)
         ));
-        for (count, what) in [(self.duplicates, "were stored before"), (self.blank, "are blank")] {
+        for (what, count) in [("stored before", self.duplicates), ("blank", self.blank)] {
             if count > 0 {
-                tell(format_args!("{} lines {what}", number(count)));
+                tell(format_args!("{what}: {}", number(count)));
             }
         }
         if let Some(path) = rejects {
-            tell(format_args!("{} lines were rejected; {} says why", number(self.rejected), path.display()));
+            tell(format_args!("rejected: {}; why is in {}", number(self.rejected), path.display()));
         }
         for (note, count) in &self.notes {
-            tell(format_args!("noted for {} events: {note}", number(*count)));
+            tell(format_args!("{note}: {}", number(*count)));
         }
     }
 
