@@ -69,17 +69,29 @@ pub(super) struct Inner<F: Fold> {
 pub(crate) struct Log<F: Fold> {
     inner: Arc<Inner<F>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while the log is closed, so that nobody returns before it is.
+    closing: Mutex<()>,
     /// Held until the log is closed.
     lock: Mutex<Option<Lock>>,
 }
 
 /// A log stops taking appends when a thread panics while it holds a lock of it.
-pub(super) struct PoisonOnPanic<'a>(pub(super) &'a Marks);
+pub(crate) struct PoisonOnPanic<'a> {
+    marks: &'a Marks,
+    /// A host's thread that unwinds may still append; that panic is not ours.
+    was_panicking: bool,
+}
+
+impl<'a> PoisonOnPanic<'a> {
+    pub(crate) fn new(marks: &'a Marks) -> Self {
+        Self { marks, was_panicking: std::thread::panicking() }
+    }
+}
 
 impl Drop for PoisonOnPanic<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.poison();
+        if !self.was_panicking && std::thread::panicking() {
+            self.marks.poison();
         }
     }
 }
@@ -141,7 +153,12 @@ impl<F: Fold> Log<F> {
             kick: Kick::default(),
             notes: Mutex::new(Vec::new()),
         });
-        let log = Self { inner, threads: Mutex::new(Vec::new()), lock: Mutex::new(Some(opened.lock)) };
+        let log = Self {
+            inner,
+            threads: Mutex::new(Vec::new()),
+            closing: Mutex::new(()),
+            lock: Mutex::new(Some(opened.lock)),
+        };
         log.spawn("envelog-fill", |inner| inner.filler.run())?;
         if parts.level != Durability::Buffered {
             log.spawn("envelog-flush", Inner::run_flusher)?;
@@ -152,7 +169,7 @@ impl<F: Fold> Log<F> {
     fn spawn(&self, name: &str, body: impl FnOnce(&Inner<F>) + Send + 'static) -> Result<()> {
         let inner = Arc::clone(&self.inner);
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _guard = PoisonOnPanic(&inner.marks);
+            let _guard = PoisonOnPanic::new(&inner.marks);
             body(&inner);
         });
         self.threads.lock().push(thread.map_err(|error| Error::io("spawn", name, error))?);
@@ -189,6 +206,10 @@ impl<F: Fold> Log<F> {
         if !inner.level.is_synced() {
             // Written with pwrite for want of a mapping: visible when written, durable later.
             inner.flush_staged(&mut inner.flush.lock())?;
+            if inner.marks.visible() < last {
+                // Another thread took these frames along, and could not write them.
+                return Err(Error::SyncFailed { durable: inner.marks.durable() });
+            }
         } else if let Some(mut flush) = inner.flush.try_lock() {
             inner.flush_staged(&mut flush)?;
         } else {
@@ -265,6 +286,9 @@ impl<F: Fold> Log<F> {
     /// Those of the sync, of the last frame and of the manifest; the next opening then recovers.
     pub(crate) fn close(&self, before: impl FnOnce()) -> Result<()> {
         let inner = &*self.inner;
+        // A forked child has none of the threads, and the log is not its own to close.
+        inner.disk.check_process()?;
+        let _closing = self.closing.lock();
         let outcome = if inner.marks.close() {
             let written = inner.flush_staged(&mut inner.flush.lock());
             before();
@@ -284,6 +308,10 @@ impl<F: Fold> Log<F> {
                 let _ = thread.join();
             }
         }
+        // Whoever was past its check when the log stopped is done with the files before the lock goes.
+        drop(inner.sync.lock());
+        drop(inner.flush.lock());
+        drop(inner.stage.lock());
         *self.lock.lock() = None;
         outcome
     }
@@ -334,6 +362,7 @@ impl<F: Fold> Inner<F> {
 
     /// What must happen before the log moves to another segment; gives the salt of that one.
     fn before_roll(&self) -> Result<u64> {
+        self.disk.check_process()?;
         self.gate.pass()?;
         let mut salt = [0; 8];
         self.entropy.fill(&mut salt)?;
@@ -349,7 +378,7 @@ impl<F: Fold> Inner<F> {
     ) -> Result<(Seq, Seq)> {
         let bytes = batch_bytes(drafts)?;
         let mut stage = self.stage.lock();
-        let _guard = PoisonOnPanic(&self.marks);
+        let _guard = PoisonOnPanic::new(&self.marks);
         check(&stage.decisions)?;
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
@@ -367,6 +396,10 @@ impl<F: Fold> Inner<F> {
 
     /// Holds a writer back while more than a few MiB wait for the flusher.
     fn wait_for_room_in_stage(&self) {
+        if !self.level.is_synced() {
+            // Whoever stages writes at once.
+            return;
+        }
         const STAGED_BYTES_MAX: u64 = 8 * 1024 * 1024;
         let stage = self.stage.lock();
         if stage.staged_bytes <= STAGED_BYTES_MAX {
@@ -388,7 +421,7 @@ impl<F: Fold> Inner<F> {
         let bytes = batch_bytes(drafts)?;
         let mut flush: MutexGuard<'_, Flush<F>> = self.flush.lock();
         let mut stage = self.stage.lock();
-        let _guard = PoisonOnPanic(&self.marks);
+        let _guard = PoisonOnPanic::new(&self.marks);
         check(&stage.decisions)?;
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
@@ -405,13 +438,7 @@ impl<F: Fold> Inner<F> {
         drop(stage);
         let mut notes = Vec::new();
         flush.fold_mapped(drafts, last, &self.marks, &mut notes);
-        if let Durability::Interval { bytes: bytes_max, .. } = self.level {
-            flush.bytes_since_sync += bytes;
-            if flush.bytes_since_sync >= bytes_max {
-                flush.bytes_since_sync = 0;
-                self.kick.kick();
-            }
-        }
+        self.count_towards_sync(&mut flush, bytes);
         drop(flush);
         self.marks.wake();
         Ok(Appended { first, notes })

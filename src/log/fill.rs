@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use super::segment::Segment;
+use super::sticky::StickyFile;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::limits::{FILL_WINDOW_BYTES_MAX, FILL_WINDOW_BYTES_MIN};
@@ -206,6 +207,7 @@ impl Filler {
 
     /// The body of the background thread.
     pub(crate) fn run(&self) {
+        let _end = EndOfFiller(self);
         loop {
             let mut state = self.state.lock();
             while !state.stopping && (state.error.is_some() || !state.has_work()) {
@@ -216,6 +218,7 @@ impl Filler {
             }
             let step = state.next_step(self.segment_bytes_max);
             drop(state);
+            let target = step.target();
             let outcome = self.step(step);
             let mut state = self.state.lock();
             match outcome {
@@ -229,6 +232,8 @@ impl Filler {
                     state.prepare = false;
                     state.prepared = Some(prepared);
                 }
+                // Nor is what went wrong with it.
+                Err(_) if target.is_some_and(|id| id != state.target.id) => {}
                 Err(error) => state.error = Some(error),
             }
             let unwanted = if state.stopping { state.prepared.take() } else { None };
@@ -256,7 +261,7 @@ impl Filler {
 
     fn prepare(&self, id: SegmentId, bytes: u64) -> Result<Prepared> {
         let name = FileName::Segment(id).to_string();
-        let file = self.disk.create(&name)?;
+        let file = StickyFile::wrap(self.disk.create(&name)?);
         let made = fill_zeros(&*file, 0, bytes)
             .and_then(|()| file.sync())
             .and_then(|()| self.disk.sync_dir())
@@ -289,6 +294,26 @@ pub(crate) fn discard(disk: &dyn Disk, prepared: &Prepared) {
 enum Step {
     Fill { id: SegmentId, file: Arc<dyn File>, from: u64, to: u64 },
     Prepare { id: SegmentId, bytes: u64 },
+}
+
+impl Step {
+    /// The segment that the step fills, if it fills one.
+    fn target(&self) -> Option<SegmentId> {
+        match self {
+            Self::Fill { id, .. } => Some(*id),
+            Self::Prepare { .. } => None,
+        }
+    }
+}
+
+/// Nobody waits for a filler that is gone, whatever ended it.
+struct EndOfFiller<'a>(&'a Filler);
+
+impl Drop for EndOfFiller<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().stopping = true;
+        self.0.done.notify_all();
+    }
 }
 
 enum Done {

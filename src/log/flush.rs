@@ -18,6 +18,7 @@ use crate::types::{Nanos, Seq};
 
 /// Nanoseconds between two writes of a header slot, at least.
 const SLOT_INTERVAL_NANOS: i64 = 100_000_000;
+const ZEROS: [u8; frame::ALIGN] = [0; frame::ALIGN];
 /// Bytes of a mapping whose pages are entered ahead of the first store.
 const POPULATE_BYTES: u64 = 256 * 1024;
 
@@ -93,10 +94,14 @@ impl<F: Fold> Flush<F> {
             let keys_at = sealed.offset + frame::HEADER_LEN as u64;
             self.writer.write(sealed.offset, &sealed.head)?;
             self.writer.write(keys_at, draft.keys)?;
-            self.writer.write(keys_at + draft.keys.len() as u64, draft.body)?;
+            let body_at = keys_at + draft.keys.len() as u64;
+            self.writer.write(body_at, draft.body)?;
+            // Zeros already, unless something else wrote there while the store was closed.
+            let padding_at = body_at + draft.body.len() as u64;
+            let padding = stage.end.saturating_sub(padding_at);
+            self.writer.write(padding_at, ZEROS.get(..offset_usize(padding)).unwrap_or_default())?;
             self.placed.push(sealed);
         }
-        // The padding is zero already: the file was filled with zeros and nothing was ever written there.
         self.writer.publish(stage.end);
         Ok(())
     }
@@ -186,13 +191,7 @@ impl<F: Fold> Flush<F> {
         self.writer.publish(end);
         let last = placed_frames(chunk.offset, &chunk.bytes).last().map(|frame| frame.seq);
         let Some(last) = last else { return Ok(None) };
-        let show = || {
-            if durable {
-                marks.set_durable(last);
-            }
-            marks.set_visible(last);
-        };
-        self.fold_bytes(chunk.offset, &chunk.bytes, show, notes);
+        self.fold_bytes(chunk.offset, &chunk.bytes, || marks.set_visible(last), notes);
         let segment = Arc::clone(&chunk.segment);
         Ok(chunk.roll.map(|last_seq| Rolled { segment, end, last_seq }))
     }
@@ -224,6 +223,11 @@ fn placed_frames(offset: u64, bytes: &[u8]) -> impl Iterator<Item = Placed<'_>> 
     })
 }
 
+/// The same number; the crate is for 64-bit machines only.
+fn offset_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// Offsets are below the largest segment, which is below 4 GiB.
 fn offset_u32(offset: u64) -> u32 {
     debug_assert!(u32::try_from(offset).is_ok(), "segments are at most 1 GiB");
@@ -235,7 +239,7 @@ impl<F: Fold> Inner<F> {
     ///
     /// A failure poisons the log: what was written may or may not survive.
     pub(super) fn flush_staged(&self, flush: &mut Flush<F>) -> Result<()> {
-        let _guard = PoisonOnPanic(&self.marks);
+        let _guard = PoisonOnPanic::new(&self.marks);
         let mut chunks = {
             let mut stage = self.stage.lock();
             stage.staged_bytes = 0;
@@ -248,6 +252,7 @@ impl<F: Fold> Inner<F> {
             return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
         let synced = self.level.is_synced();
+        let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
         let mut notes = Vec::new();
         let outcome = self.write_chunks(flush, &mut chunks, synced, &mut notes);
         if !notes.is_empty() {
@@ -267,8 +272,25 @@ impl<F: Fold> Inner<F> {
             self.marks.poison();
             return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
+        if synced {
+            // Behind the frames and their notes: who waits for this returns with both.
+            self.marks.set_durable(self.marks.visible());
+        } else {
+            self.count_towards_sync(flush, bytes);
+        }
         self.marks.wake();
         Ok(())
+    }
+
+    /// Wakes the background sync before its time where many bytes wait for it.
+    pub(super) fn count_towards_sync(&self, flush: &mut Flush<F>, bytes: u64) {
+        if let Durability::Interval { bytes: bytes_max, .. } = self.level {
+            flush.bytes_since_sync += bytes;
+            if flush.bytes_since_sync >= bytes_max {
+                flush.bytes_since_sync = 0;
+                self.kick.kick();
+            }
+        }
     }
 
     fn write_chunks(
@@ -331,6 +353,10 @@ impl<F: Fold> Inner<F> {
             if through == self.marks.durable() {
                 return Ok(through);
             }
+            if self.marks.is_closed() {
+                // Closing failed to make the rest durable, and the lock is gone.
+                return Err(Error::Closed);
+            }
             let mut files: Vec<_> = flush.unsynced.iter().map(|(_, file)| Arc::clone(file)).collect();
             files.push(Arc::clone(&flush.file));
             (through, files)
@@ -355,10 +381,14 @@ impl<F: Fold> Inner<F> {
         if !self.stage.lock().marked_open {
             return Ok(());
         }
-        self.append_close()?;
+        let appended = self.append_close();
+        // Also where the close frame found no room: what was appended is made durable as far as that goes.
         let _one_at_a_time = self.sync.lock();
         let mut flush = self.flush.lock();
-        let failed = |_| Error::SyncFailed { durable: self.marks.durable() };
+        let failed = |_| {
+            self.marks.poison();
+            Error::SyncFailed { durable: self.marks.durable() }
+        };
         for (_, file) in std::mem::take(&mut flush.unsynced) {
             file.sync().map_err(failed)?;
         }
@@ -366,6 +396,7 @@ impl<F: Fold> Inner<F> {
         let last = self.marks.visible();
         self.marks.set_durable(last);
         self.marks.wake();
+        appended?;
         flush.write_slot(self.clock.now(), last, true)?;
         flush.file.sync().map_err(failed)?;
         self.manifest.update(|manifest| manifest.state = State::Closed(last))

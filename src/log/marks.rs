@@ -88,6 +88,11 @@ impl Marks {
         self.state.load(Ordering::Acquire) == POISONED
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        // Acquire: as above.
+        self.state.load(Ordering::Acquire) == CLOSED
+    }
+
     /// No append is taken from now on.
     pub(super) fn poison(&self) {
         // Release: what led to it is seen by who sees it.

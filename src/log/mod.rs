@@ -17,9 +17,10 @@ pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod segment;
 mod stage;
+mod sticky;
 
 pub use durability::Durability;
-pub(crate) use engine::{Appended, Log, Parts, Pending, sync_rolled};
+pub(crate) use engine::{Appended, Log, Parts, Pending, PoisonOnPanic, sync_rolled};
 pub(crate) use fold::{Draft, Fold, FoldNotes, Placed, RollGate, Rolled};
 pub(crate) use marks::Marks;
 pub use report::{OnCorruption, RecoveryReport};

@@ -12,12 +12,13 @@ use super::report::{OnCorruption, RecoveryReport};
 use super::scan::files::TailFile;
 use super::scan::{self, Piece};
 use super::segment::Segment;
+use super::sticky::StickyFile;
 use crate::error::{Error, Result};
 use crate::format::frame;
 use crate::format::manifest::Manifest;
 use crate::format::names::MANIFEST;
 use crate::format::segment::{Roll, SegmentHeader};
-use crate::limits::FILL_WINDOW_BYTES_MIN;
+use crate::limits::{FILL_WINDOW_BYTES_MIN, SEGMENT_BYTES_MAX};
 use crate::storage::{Access, Disk, Entropy, File, Lock, LockMode, MapWriter};
 use crate::types::{Nanos, SegmentId, Seq};
 
@@ -68,12 +69,15 @@ impl TailSegment {
         written: &Written,
         capacity_min: u64,
     ) -> Result<(Self, MapWriter)> {
-        let capacity = capacity_min.max(written.file_len);
+        // A file that something made longer than any segment is used as far as a segment reaches.
+        let file_len = written.file_len.min(SEGMENT_BYTES_MAX.max(written.end + END_ROOM_BYTES));
+        let capacity = capacity_min.max(file_len);
+        let file = StickyFile::wrap(file);
         let (writer, map) = file.map_log(written.first, written.end, capacity)?;
         let tail = Self {
             segment: Arc::new(Segment::checked(Arc::clone(disk), file, header, map)),
             end: written.end,
-            file_len: written.file_len,
+            file_len,
             #[cfg(test)]
             written: *written,
         };

@@ -232,7 +232,8 @@ impl Scanner<'_> {
     /// Who says that the missing frame was once durable; `None` where nobody does, and the log ends there.
     fn witness(&mut self, stop: &Stop) -> Result<Option<&'static str>> {
         let input = self.input;
-        self.tail.closed_here &= self.batch_frames == 0
+        self.tail.closed_here &= self.tail.gaps.is_empty()
+            && self.batch_frames == 0
             && matches!(stop.place, Place::Frame { .. })
             && input.closed.map(Seq::next) == Some(stop.seq);
         if self.tail.closed_here {

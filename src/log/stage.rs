@@ -131,7 +131,8 @@ impl<D> Stage<D> {
         staged: bool,
         before_roll: &mut dyn FnMut() -> Result<u64>,
     ) -> Result<Option<RolledTo>> {
-        let room = |capacity: u64| capacity - u64::from(self.lineage.header_len) - ROLL_BYTES;
+        let ends = u64::from(self.lineage.header_len) + ROLL_BYTES;
+        let room = |capacity: u64| capacity.saturating_sub(ends);
         let bytes_max = room(self.lineage.segment_bytes_max);
         if bytes > bytes_max {
             return Err(Error::TooLarge {

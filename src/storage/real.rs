@@ -142,12 +142,18 @@ impl AsFd for Place<'_> {
 
 /// The lock file, locked. It is unlocked by name and not by closing alone: a process that another thread has just
 /// forked holds the same open file until it executes something else.
-struct HeldLock(fs::File);
+struct HeldLock {
+    file: fs::File,
+    process: u32,
+}
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        // Closing the file, which follows, unlocks it as well.
-        let _ = self.0.unlock();
+        // A forked child must not unlock what its parent holds.
+        if process::id() == self.process {
+            // Closing the file, which follows, unlocks it as well.
+            let _ = self.file.unlock();
+        }
     }
 }
 
@@ -244,7 +250,7 @@ impl Disk for DirDisk {
             LockMode::Shared => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => Ok(Some(Lock::new(HeldLock(file)))),
+            Ok(()) => Ok(Some(Lock::new(HeldLock { file, process: self.process }))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error))
                 if mode == LockMode::Shared && error.kind() == io::ErrorKind::Unsupported =>

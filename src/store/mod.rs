@@ -30,6 +30,7 @@ use uuid::Uuid;
 use self::state::ReadState;
 use self::writer::Writer;
 use crate::error::{Error, Result};
+use crate::format::manifest::epoch_of;
 use crate::log::RecoveryReport;
 use crate::log::manifest_file::ManifestFile;
 use crate::storage::{Disk, Lock};
@@ -156,12 +157,22 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::SyncFailed`], after which the store takes no more appends; [`Error::Poisoned`]; [`Error::ReadOnly`].
+    /// [`Error::SyncFailed`], after which the store takes no more appends; [`Error::Poisoned`]; [`Error::ReadOnly`];
+    /// [`Error::TakenBack`] for an event that an unclean end has lost, [`Error::Invalid`] for one that is not there.
     pub fn wait_durable(&self, position: Position) -> Result<()> {
+        let epochs = &self.inner.state.epochs;
+        if epoch_of(epochs, position.seq) != position.epoch {
+            let taken_back = epochs.iter().find(|start| start.epoch > position.epoch);
+            let from = taken_back.map_or(position.seq, |start| start.first_seq.min(position.seq));
+            return Err(Error::TakenBack { from, to: position.seq });
+        }
         if self.durable() >= position.seq {
             return Ok(());
         }
         self.writer()?.log.sync()?;
+        if position.seq > self.visible() {
+            return Err(Error::invalid("position", "no event stands there yet"));
+        }
         self.inner.state.marks.wait_durable(position.seq)
     }
 

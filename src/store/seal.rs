@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::index::ActiveIndex;
 use crate::limits::UNSEALED_ROLLED_MAX;
 use crate::log::manifest_file::ManifestFile;
-use crate::log::{Marks, RollGate, Rolled, sync_rolled};
+use crate::log::{Marks, PoisonOnPanic, RollGate, Rolled, sync_rolled};
 use crate::profile::{self, Frozen};
 use crate::storage::Disk;
 
@@ -35,6 +35,8 @@ struct State {
     jobs: VecDeque<Arc<SealJob>>,
     error: Option<Error>,
     stopping: bool,
+    /// The sealer is gone, and nothing more is sealed.
+    ended: bool,
     waits: u64,
 }
 
@@ -63,8 +65,11 @@ impl SealQueue {
         state.error = None;
         self.work.notify_one();
         while !state.jobs.is_empty() {
-            if let Some(error) = state.error.take() {
-                return Err(error);
+            if let Some(error) = &state.error {
+                return Err(error.summary());
+            }
+            if state.ended {
+                return Err(Error::Closed);
             }
             self.done.wait(&mut state);
         }
@@ -121,7 +126,7 @@ impl RollGate for SealGate {
         state.waits += 1;
         state.error = None;
         self.0.work.notify_one();
-        while state.jobs.len() >= UNSEALED_ROLLED_MAX && !state.stopping {
+        while state.jobs.len() >= UNSEALED_ROLLED_MAX && !state.stopping && !state.ended {
             if let Some(error) = &state.error {
                 // The sealer keeps its error and tries again on its own; this call must not wait for that.
                 let error = error.summary();
@@ -130,6 +135,16 @@ impl RollGate for SealGate {
             self.0.done.wait(&mut state);
         }
         Ok(())
+    }
+}
+
+/// Nobody waits for a sealer that is gone, whatever ended it.
+struct EndOfSealer<'a>(&'a SealQueue);
+
+impl Drop for EndOfSealer<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().ended = true;
+        self.0.done.notify_all();
     }
 }
 
@@ -145,6 +160,8 @@ pub(super) struct Sealer {
 impl Sealer {
     /// The body of the sealer's thread.
     pub(super) fn run(&self) {
+        let _guard = PoisonOnPanic::new(&self.marks);
+        let _end = EndOfSealer(&self.queue);
         while let Some(job) = self.queue.next() {
             let outcome = self.seal(&job);
             self.queue.finish(outcome);
