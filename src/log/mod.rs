@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows what a frame is about.
 
+mod append;
 mod durability;
 mod engine;
 mod fill;

@@ -9,6 +9,7 @@
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod closing;
 mod crash_kill;
 mod crash_sim;
 mod derived;
