@@ -33,7 +33,7 @@ pub(crate) use postings::Postings;
 pub(crate) use seal::build;
 pub(crate) use seal::{IndexFile, seal};
 pub(crate) use sealed::SealedIndex;
-pub(crate) use segment::{IdPostings, SegmentIndex};
+pub(crate) use segment::{ColumnReader, IdPostings, SegmentIndex};
 
 /// Ordinals in a block: the unit of zone maps and of columns that are read in bulk.
 pub(crate) const BLOCK: usize = 1024;

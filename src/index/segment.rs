@@ -13,6 +13,7 @@ use super::{BLOCK, ModuleNo, NameSummary, ProjectNo, ProjectSummary, TimeRange, 
 use crate::error::Result;
 use crate::types::{Nanos, Ordinal};
 
+pub(crate) use self::columns::ColumnReader;
 pub(crate) use self::ids::IdPostings;
 
 /// The index of a segment below a bound.

@@ -9,6 +9,7 @@ use super::source::{Located, Source};
 use crate::error::{Error, Result};
 use crate::store::event::EventRef;
 use crate::store::handle::Pinned;
+use crate::types::Ordinal;
 
 /// Records that are asked of memory before they are read.
 const AHEAD: usize = 12;
@@ -41,6 +42,8 @@ pub(super) struct Reading<'v, S> {
     /// Candidates that were taken from the front of the source, and from its back, in the order they were taken.
     front: VecDeque<Candidate>,
     back: VecDeque<Candidate>,
+    /// Where the last event that was found is.
+    found: Located,
     /// What is left of a limited query that was read from its end: it must be known where it ends.
     rest: Option<VecDeque<Candidate>>,
 }
@@ -55,6 +58,7 @@ impl<'v, S: Steps> Reading<'v, S> {
             limited: limit.is_some(),
             front: VecDeque::new(),
             back: VecDeque::new(),
+            found: Located { segment: 0, ordinal: Ordinal::new(0), offset: 0 },
             rest: None,
         }
     }
@@ -76,20 +80,26 @@ impl<'v, S: Steps> Reading<'v, S> {
         near.pop_front().or_else(|| far.pop_back())
     }
 
-    /// The next event from one end, and where it is.
+    /// The next event from one end.
     #[inline]
-    pub(super) fn locate(&mut self, from_back: bool) -> Option<Result<(Located, EventRef<'v>)>> {
+    fn find(&mut self, from_back: bool) -> Option<Result<EventRef<'v>>> {
         loop {
-            let located = match self.candidate(from_back)? {
-                Ok(located) => located,
+            match self.candidate(from_back)? {
+                Ok(located) => self.found = located,
                 Err(error) => return Some(Err(*error)),
-            };
-            match located.read(self.pinned) {
-                Ok(Some(event)) if self.source.takes(&event) => return Some(Ok((located, event))),
+            }
+            match self.found.read(self.pinned) {
+                Ok(Some(event)) if self.source.takes(&event) => return Some(Ok(event)),
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+
+    /// The next event from one end, and where it is.
+    fn locate(&mut self, from_back: bool) -> Option<Result<(Located, EventRef<'v>)>> {
+        let event = self.find(from_back)?;
+        Some(event.map(|event| (self.found, event)))
     }
 
     #[inline]
@@ -101,14 +111,14 @@ impl<'v, S: Steps> Reading<'v, S> {
         if self.left == 0 {
             return None;
         }
-        let found = self.locate(self.from_back);
+        let found = self.find(self.from_back);
         self.left = if found.is_some() { self.left - 1 } else { 0 };
-        Some(found?.map(|(_, event)| event))
+        found
     }
 
     pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>>> {
         if !self.limited {
-            return Some(self.locate(!self.from_back)?.map(|(_, event)| event));
+            return self.find(!self.from_back);
         }
         if self.rest.is_none() {
             self.rest = Some(self.find_rest());
@@ -121,10 +131,10 @@ impl<'v, S: Steps> Reading<'v, S> {
     fn find_rest(&mut self) -> VecDeque<Candidate> {
         let mut rest = VecDeque::new();
         while self.left > 0
-            && let Some(found) = self.locate(self.from_back)
+            && let Some(found) = self.find(self.from_back)
         {
             self.left -= 1;
-            rest.push_back(found.map(|(located, _)| located).map_err(Box::new));
+            rest.push_back(found.map(|_| self.found).map_err(Box::new));
         }
         rest
     }

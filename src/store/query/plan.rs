@@ -3,7 +3,9 @@
 use super::candidates::{Candidates, Scan, TypeSet};
 use super::filter::{ALL_TIMES, Asked, Filter, contains, includes, overlap};
 use crate::error::Result;
-use crate::index::{IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash};
+use crate::index::{
+    ColumnReader, IdHash, IdKind, IdNo, ModuleNo, Postings, ProjectNo, TimeRange, TypeNo, id_hash,
+};
 use crate::store::event::EventRef;
 use crate::store::handle::{Pinned, SegmentView};
 use crate::types::{Nanos, Ordinal};
@@ -249,7 +251,8 @@ impl<'v> Plan<'v> {
 
     /// The ordinals of the events that the index cannot rule out, in rising order from either end.
     pub(crate) fn walk(&self) -> Result<SegmentWalk<'v>> {
-        let mut checks = Checks { types: None, times: self.times, module: self.module };
+        let times = self.times.map(|times| (times, self.segment.index.timestamps()));
+        let mut checks = Checks { types: None, times, module: self.module };
         let candidates = match self.driver {
             Driver::Id(kind, id) => {
                 checks.times = None;
@@ -288,9 +291,9 @@ impl<'v> Plan<'v> {
 
 /// What is asked of the columns for each candidate.
 #[derive(Debug)]
-struct Checks {
+struct Checks<'v> {
     types: Option<TypeSet>,
-    times: Option<TimeRange>,
+    times: Option<(TimeRange, ColumnReader<'v>)>,
     module: Option<ModuleNo>,
 }
 
@@ -299,7 +302,7 @@ struct Checks {
 pub(crate) struct SegmentWalk<'v> {
     segment: SegmentView<'v>,
     candidates: Candidates<'v>,
-    checks: Checks,
+    checks: Checks<'v>,
 }
 
 impl SegmentWalk<'_> {
@@ -315,11 +318,11 @@ impl SegmentWalk<'_> {
     }
 
     #[inline]
-    fn passes(&self, ordinal: Ordinal) -> Result<bool> {
-        let Checks { types, times, module } = &self.checks;
+    fn passes(&mut self, ordinal: Ordinal) -> Result<bool> {
+        let Checks { types, times, module } = &mut self.checks;
         let index = self.segment.index;
-        if let Some(times) = times
-            && !index.timestamp(ordinal)?.is_some_and(|time| includes(*times, time))
+        if let Some((wanted, times)) = times
+            && !includes(*wanted, Nanos::new(times.get(ordinal)?))
         {
             return Ok(false);
         }

@@ -3,9 +3,13 @@
 use super::events::Steps;
 use super::plan::{Prepared, SegmentWalk};
 use crate::error::{Error, Result};
+use crate::index::ColumnReader;
 use crate::store::event::EventRef;
-use crate::store::handle::{Pinned, SegmentView};
+use crate::store::handle::Pinned;
 use crate::types::Ordinal;
+
+/// Bytes that come from memory together.
+const CACHE_LINE: u32 = 64;
 
 /// Where a candidate's frame is.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,8 @@ impl Located {
     pub(crate) fn prefetch(self, pinned: &Pinned) {
         if let Some(segment) = pinned.segment(self.segment) {
             segment.handle.segment.prefetch(self.offset);
+            // Header and keys are longer than one cache line.
+            segment.handle.segment.prefetch(self.offset.saturating_add(CACHE_LINE));
         }
     }
 }
@@ -35,7 +41,7 @@ impl Located {
 #[derive(Debug)]
 struct Current<'v> {
     at: u32,
-    segment: SegmentView<'v>,
+    offsets: ColumnReader<'v>,
     walk: SegmentWalk<'v>,
 }
 
@@ -43,7 +49,8 @@ impl Current<'_> {
     #[inline]
     fn step(&mut self, from_back: bool) -> Result<Option<Located>> {
         let Some(ordinal) = self.walk.step(from_back)? else { return Ok(None) };
-        let offset = self.segment.index.offset(ordinal)?;
+        // One that is no offset is that of no frame, and reading it says so.
+        let offset = u32::try_from(self.offsets.get(ordinal)?).unwrap_or(u32::MAX);
         Ok(Some(Located { segment: self.at, ordinal, offset }))
     }
 }
@@ -144,7 +151,7 @@ impl<'v> Source<'v> {
         };
         let Some(segment) = self.pinned.segment(at) else { return Ok(()) };
         if let Some(plan) = self.prepared.plan(segment)? {
-            let current = Some(Current { at, segment, walk: plan.walk()? });
+            let current = Some(Current { at, offsets: segment.index.offsets(), walk: plan.walk()? });
             *(if from_back { &mut self.back } else { &mut self.front }) = current;
         }
         Ok(())

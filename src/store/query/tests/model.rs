@@ -141,7 +141,7 @@ pub(super) fn random_filter(rng: &mut SimRng, rows: &[Row], last: i64) -> Filter
             if rng.chance(500) {
                 row.time.get()
             } else {
-                START + i64::try_from(rng.below(last.unsigned_abs() - START.unsigned_abs())).unwrap()
+                START + i64::try_from(rng.below(last.saturating_sub(START).max(1).unsigned_abs())).unwrap()
             }
         };
         let (one, other) = (edge(), edge());
