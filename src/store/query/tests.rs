@@ -3,6 +3,5 @@
 mod lab;
 mod model;
 mod queries;
-mod speed;
 mod timelines;
 mod views;
