@@ -60,11 +60,22 @@ fn a_full_simulated_disk_refuses_appends_until_there_is_room() {
             answers::check(&store, &found.kept, &mut rng, Thorough::No);
             disk.set_capacity(Some(disk.used_bytes() + 30_000));
             let done = work(&store, &mut rng, &numbers, Work { threads: 1, calls: 3, stops_at_error: false });
-            // The work may have been a sync or the like, and no append.
-            let resumed =
-                done[0].is_empty() || done[0].iter().any(|attempt| attempt.outcome != Outcome::Refused);
-            assert!(resumed, "appends resume");
+            let mut resumed = done[0].iter().any(|attempt| attempt.outcome != Outcome::Refused);
             history.add(done, store.durable().get());
+            // The work may have had no append, and one may be told what the attempt before it met.
+            for number in 0..5 {
+                if resumed {
+                    break;
+                }
+                let draft = Draft::draw(&mut rng, next + number);
+                let told = store.append(draft.envelope()).map(|ack| vec![ack]);
+                resumed = told.is_ok();
+                let outcome = outcome(told);
+                let attempt = Attempt { drafts: vec![draft], cursor: None, outcome, sync_failed: false };
+                history.add(vec![vec![attempt]], store.durable().get());
+            }
+            next += 100_000;
+            assert!(resumed, "appends resume");
         }
         history.all_promised = is_synced(level);
         history.promised = history.promised.max(store.durable().get());
