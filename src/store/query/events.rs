@@ -11,8 +11,11 @@ use crate::store::event::EventRef;
 use crate::store::handle::Pinned;
 use crate::types::Ordinal;
 
-/// Records that are asked of memory before they are read.
-const AHEAD: usize = 12;
+/// Records that are asked of memory before they are read: at least so many, where there are.
+const AHEAD_MIN: usize = 8;
+/// And at most so many. They are asked for many at once, so that the walks through page tables overlap, which cost more
+/// than the records themselves where memory is mapped in small pages.
+const AHEAD_MAX: usize = 24;
 
 /// Candidates in an order, from either end, and what only their records can tell.
 pub(super) trait Steps {
@@ -68,14 +71,17 @@ impl<'v, S: Steps> Reading<'v, S> {
     fn candidate(&mut self, from_back: bool) -> Option<Candidate> {
         let (near, far) =
             if from_back { (&mut self.back, &mut self.front) } else { (&mut self.front, &mut self.back) };
-        let wanted = if self.source.is_exact() { AHEAD.min(self.left) } else { AHEAD };
-        while near.len() < wanted
-            && let Some(candidate) = self.source.step(from_back)
-        {
-            if let Ok(located) = &candidate {
+        let needed = if self.source.is_exact() { self.left } else { usize::MAX };
+        let known = near.len();
+        if known < AHEAD_MIN.min(needed) {
+            while near.len() < AHEAD_MAX.min(needed)
+                && let Some(candidate) = self.source.step(from_back)
+            {
+                near.push_back(candidate.map_err(Box::new));
+            }
+            for located in near.range(known..).flatten() {
                 located.prefetch(self.pinned);
             }
-            near.push_back(candidate.map_err(Box::new));
         }
         near.pop_front().or_else(|| far.pop_back())
     }

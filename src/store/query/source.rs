@@ -10,6 +10,8 @@ use crate::types::Ordinal;
 
 /// Bytes that come from memory together.
 const CACHE_LINE: u32 = 64;
+/// Lines that header and keys of most records take.
+const HEAD_LINES: u32 = 3;
 
 /// Where a candidate's frame is.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +32,9 @@ impl Located {
 
     pub(crate) fn prefetch(self, pinned: &Pinned) {
         if let Some(segment) = pinned.segment(self.segment) {
-            segment.handle.segment.prefetch(self.offset);
-            // Header and keys are longer than one cache line.
-            segment.handle.segment.prefetch(self.offset.saturating_add(CACHE_LINE));
+            for line in 0..HEAD_LINES {
+                segment.handle.segment.prefetch(self.offset.saturating_add(line * CACHE_LINE));
+            }
         }
     }
 }
