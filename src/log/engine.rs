@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::durability::Durability;
-use super::fill::Filler;
+use super::fill::{Filler, Ways};
 use super::flush::Flush;
 use super::fold::{Draft, Fold, FoldNotes, RollGate, Rolled};
 use super::kick::Kick;
@@ -123,9 +123,9 @@ impl<F: Fold> Log<F> {
         let filler = Filler::new(
             Arc::clone(&opened.disk),
             (&segment, Arc::clone(&file)),
-            (filled, writer.capacity()),
+            (filled, &writer),
             parts.segment_bytes_max,
-            mapped,
+            Ways { mapped, synced: parts.level.is_synced() },
             next_id,
         );
         let position = (opened.next_seq, opened.last_received_at);
@@ -330,6 +330,7 @@ pub(crate) fn sync_rolled(rolled: &Rolled, marks: &Marks) -> Result<()> {
     if marks.is_poisoned() {
         return Err(Error::Poisoned);
     }
+    rolled.segment.release_pages();
     if rolled.segment.file().and_then(|file| file.sync()).is_err() {
         marks.poison();
         return Err(Error::SyncFailed { durable: marks.durable() });

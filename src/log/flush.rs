@@ -19,8 +19,6 @@ use crate::types::{Nanos, Seq};
 /// Nanoseconds between two writes of a header slot, at least.
 const SLOT_INTERVAL_NANOS: i64 = 100_000_000;
 const ZEROS: [u8; frame::ALIGN] = [0; frame::ALIGN];
-/// Bytes of a mapping whose pages are entered ahead of the first store.
-const POPULATE_BYTES: u64 = 256 * 1024;
 
 /// Notes that are kept for callers who have not asked for them yet.
 const NOTES_KEPT: usize = 64 * 1024;
@@ -31,8 +29,6 @@ pub(super) struct Flush<F> {
     writer: MapWriter,
     segment: Arc<Segment>,
     file: Arc<dyn File>,
-    /// Below this the mapping's pages are present.
-    populated: u64,
     /// Files behind the active one that hold frames which no sync of the log covers, with the last seq of each.
     unsynced: Vec<(Seq, Arc<dyn File>)>,
     /// Places of the frames of the commit at hand.
@@ -57,7 +53,6 @@ impl<F: Fold> Flush<F> {
             fold,
             segment,
             file,
-            populated: writer.committed(),
             writer,
             unsynced: Vec::new(),
             placed: Vec::new(),
@@ -67,17 +62,9 @@ impl<F: Fold> Flush<F> {
         })
     }
 
-    /// Lets the mapping's writer reach `limit`, and enters the pages up to `end` where they are not.
+    /// Lets the mapping's writer reach `limit` where `end` lies behind the limit that it has.
     pub(super) fn reach(&mut self, limit: u64, end: u64) -> Result<()> {
-        if end > self.writer.limit() {
-            self.writer.set_limit(limit)?;
-        }
-        if end > self.populated {
-            let to = end.saturating_add(POPULATE_BYTES).min(self.writer.limit());
-            self.writer.populate(self.populated..to)?;
-            self.populated = to;
-        }
-        Ok(())
+        if end > self.writer.limit() { self.writer.set_limit(limit) } else { Ok(()) }
     }
 
     /// Copies frames into the mapping; they are not visible yet.
@@ -138,7 +125,6 @@ impl<F: Fold> Flush<F> {
         );
         let Some(writer) = to.writer else { return Ok(()) };
         self.enter(to.rolled, (&to.next, to.next_file), writer, marks.durable());
-        self.populated = to.next_limit;
         Ok(())
     }
 

@@ -71,7 +71,6 @@ pub(crate) struct RolledTo {
     pub(crate) rolled: Rolled,
     pub(crate) next: Arc<Segment>,
     pub(crate) next_file: Arc<dyn File>,
-    pub(crate) next_limit: u64,
     /// The writer of the next segment; `None` where it went into a chunk.
     pub(crate) writer: Option<MapWriter>,
     /// The roll frame, for a log that is written through the mapping.
@@ -222,7 +221,7 @@ impl<D> Stage<D> {
             self.push_chunk(writer.take());
         }
         let frame_offset = sealed.offset;
-        Ok(RolledTo { rolled, next, next_file, next_limit, writer, frame: frame_bytes, frame_offset })
+        Ok(RolledTo { rolled, next, next_file, writer, frame: frame_bytes, frame_offset })
     }
 
     /// Gives a frame its place. The room was made before (S1, S2).

@@ -26,6 +26,7 @@ pub(crate) mod sim;
 pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
+pub(crate) use advice::Pages;
 pub(crate) use env::{OsEntropy, SystemClock};
 pub(crate) use map::{Map, MapWriter};
 pub(crate) use real::DirDisk;
