@@ -68,16 +68,20 @@ impl<F: Fold> Flush<F> {
     }
 
     /// Copies frames into the mapping; they are not visible yet.
-    pub(super) fn write_mapped<D>(
+    pub(super) fn write_mapped(
         &mut self,
-        stage: &mut Stage<D>,
+        stage: &mut Stage<F>,
         drafts: &[Draft<'_>],
+        hints: &[F::Hint],
         received_at: Nanos,
         durable: Seq,
     ) -> Result<()> {
         self.placed.clear();
         for (at, draft) in drafts.iter().enumerate() {
             let sealed = stage.place(draft, batch_marks(at, drafts.len()), received_at, durable);
+            if at == 0 {
+                self.fold.approach(hints);
+            }
             let keys_at = sealed.offset + frame::HEADER_LEN as u64;
             self.writer.write(sealed.offset, &sealed.head)?;
             self.writer.write(keys_at, draft.keys)?;
@@ -96,7 +100,7 @@ impl<F: Fold> Flush<F> {
     /// Folds the frames that were just written, and shows them.
     pub(super) fn fold_mapped(
         &mut self,
-        drafts: &[Draft<'_>],
+        (drafts, hints): (&[Draft<'_>], &[F::Hint]),
         last: Seq,
         marks: &Marks,
         notes: &mut Vec<(Seq, FoldNotes)>,
@@ -108,7 +112,7 @@ impl<F: Fold> Flush<F> {
             keys: draft.keys,
             body: draft.body,
         });
-        self.fold.apply(frames, || marks.set_visible(last), notes);
+        self.fold.apply(frames, hints, || marks.set_visible(last), notes);
     }
 
     /// Ends the active segment, of a log that is written through the mapping, with its roll frame.
@@ -120,6 +124,7 @@ impl<F: Fold> Flush<F> {
         self.fold_bytes(
             to.frame_offset,
             &to.frame,
+            &[F::Hint::default()],
             || marks.set_visible(to.rolled.last_seq),
             &mut Vec::new(),
         );
@@ -133,10 +138,11 @@ impl<F: Fold> Flush<F> {
         &mut self,
         offset: u64,
         bytes: &[u8],
+        hints: &[F::Hint],
         show: impl FnOnce(),
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) {
-        self.fold.apply(placed_frames(offset, bytes), show, notes);
+        self.fold.apply(placed_frames(offset, bytes), hints, show, notes);
     }
 
     fn enter(
@@ -158,7 +164,7 @@ impl<F: Fold> Flush<F> {
     /// Shows and folds a chunk that stands in its file.
     fn publish(
         &mut self,
-        chunk: &mut Chunk,
+        chunk: &mut Chunk<F::Hint>,
         previous: Option<Rolled>,
         marks: &Marks,
         durable: bool,
@@ -175,9 +181,9 @@ impl<F: Fold> Flush<F> {
             self.writer.set_limit(chunk.limit)?;
         }
         self.writer.publish(end);
-        let last = placed_frames(chunk.offset, &chunk.bytes).last().map(|frame| frame.seq);
-        let Some(last) = last else { return Ok(None) };
-        self.fold_bytes(chunk.offset, &chunk.bytes, || marks.set_visible(last), notes);
+        let Some(first) = placed_frames(chunk.offset, &chunk.bytes).next() else { return Ok(None) };
+        let last = Seq::new(first.seq.get() + chunk.hints.len() as u64 - 1);
+        self.fold_bytes(chunk.offset, &chunk.bytes, &chunk.hints, || marks.set_visible(last), notes);
         let segment = Arc::clone(&chunk.segment);
         Ok(chunk.roll.map(|last_seq| Rolled { segment, end, last_seq }))
     }
@@ -282,7 +288,7 @@ impl<F: Fold> Inner<F> {
     fn write_chunks(
         &self,
         flush: &mut Flush<F>,
-        chunks: &mut [Chunk],
+        chunks: &mut [Chunk<F::Hint>],
         synced: bool,
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) -> Result<()> {
@@ -397,10 +403,11 @@ impl<F: Fold> Inner<F> {
             body: &[],
             body_crc: crc32fast::hash(&[]),
         };
+        let hints = [F::Hint::default()];
         if self.mapped {
-            return self.append_mapped(&[draft], |_| Ok(()), |_| ()).map(drop);
+            return self.append_mapped(&[draft], &hints, |_| Ok(()), |_| ()).map(drop);
         }
-        self.stage(&[draft], |_| Ok(()), |_| ())?;
+        self.stage(&[draft], &hints, |_| Ok(()), |_| ())?;
         self.flush_staged(&mut self.flush.lock())
     }
 }

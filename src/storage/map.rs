@@ -377,6 +377,12 @@ impl Drop for MapWriter {
     }
 }
 
+/// Asks the processor to bring the cache line of `item` near, for a use that comes a little later.
+#[inline]
+pub(crate) fn prefetch_item<T>(item: &T) {
+    prefetch(ptr::from_ref(item).cast());
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn prefetch(address: *const u8) {
