@@ -34,11 +34,11 @@ impl Pages {
     /// [`Error::NoSpace`](crate::error::Error::NoSpace) where the file system has no room for the pages, else
     /// [`Error::Io`](crate::error::Error::Io).
     pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
-        let memory = self.region.memory();
-        if range.start > range.end || range.end > memory.capacity() {
+        if range.start > range.end || range.end > self.region.capacity() {
             let reason = "the range lies outside the mapping";
             return Err(self.error(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
+        let memory = self.region.memory();
         #[cfg(any(test, feature = "testing"))]
         if let Some(gate) = &memory.gate {
             return gate.populate();

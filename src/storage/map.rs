@@ -164,6 +164,10 @@ impl Region {
         &self.memory
     }
 
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     /// Whether it has a writer that lives.
     pub(super) fn has_writer(&self) -> bool {
         // Acquire: pairs with the Release in the drop of the writer.

@@ -120,7 +120,7 @@ fn what_was_appended_is_folded_and_stands_in_the_log_after_closing() {
                 .unwrap();
             assert_eq!(appended.notes, [(appended.first.next(), 7)]);
         }
-        assert_eq!(log.decide(|count| *count), 200);
+        assert_eq!(log.inner.stage.lock().decisions, 200);
         log.close(|| ()).unwrap();
         assert!(matches!(log.append(&[draft(b"late")], &[()], |_| Ok(()), |_| ()), Err(Error::Closed)));
         let folded = frames.lock().clone();
