@@ -27,7 +27,8 @@ fn options() -> Options {
     Options::new().durability(Durability::Buffered)
 }
 
-fn append(store: &Store, events: u64, shape: Shape, mut quarter: impl FnMut(u64)) {
+/// Appends events in batches, and tells the number so far after each until `go_on` says no.
+fn append(store: &Store, events: u64, shape: Shape, mut go_on: impl FnMut(u64) -> bool) {
     let mut generator = Generator::new(sample::Options { events, shape, ..sample::Options::default() });
     let mut line = String::new();
     let mut batch = store.batch();
@@ -38,12 +39,27 @@ fn append(store: &Store, events: u64, shape: Shape, mut quarter: impl FnMut(u64)
         appended += 1;
         if batch.len() == 1_000 {
             batch.commit_and_clear().unwrap();
-        }
-        if appended % events.div_ceil(4) == 0 {
-            quarter(appended);
+            if !go_on(appended) {
+                return;
+            }
         }
     }
     batch.commit().unwrap();
+}
+
+/// Appends to the store until nearly all of 64 MiB is in the active segment, and dies without closing it.
+fn fill_and_die(path: &Path, shape: Shape) -> ! {
+    let store = options().open(path).unwrap();
+    let (mut segments, mut begin) = (store.stats().unwrap().segments, None);
+    append(&store, u64::MAX, shape, |_| {
+        let stats = store.stats().unwrap();
+        if stats.segments != segments {
+            (segments, begin) = (stats.segments, Some(stats.log_bytes));
+        }
+        begin.is_none_or(|begin| stats.log_bytes - begin < 60 << 20)
+    });
+    store.wait_sealed().unwrap();
+    std::process::abort();
 }
 
 fn open(path: &Path, what: &str) -> Store {
@@ -59,16 +75,18 @@ fn main() {
     let events = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(400_000);
     let shape = if arguments.iter().any(|text| text == "sparse") { Shape::Sparse } else { Shape::Full };
     if let Some(path) = std::env::var_os(KILLED) {
-        // The child: it leaves most of a segment behind and does not close.
-        append(&options().open(Path::new(&path)).unwrap(), 100_000, Shape::Full, |_| ());
-        std::process::abort();
+        fill_and_die(Path::new(&path), shape);
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = options().open(&path).unwrap();
     let begin = Instant::now();
+    let quarter = events / 4_000 * 1_000;
     append(&store, events, shape, |appended| {
-        println!("{appended} events: RssAnon {} KiB", rss_anon_kib());
+        if quarter > 0 && appended % quarter == 0 {
+            println!("{appended} events: RssAnon {} KiB", rss_anon_kib());
+        }
+        true
     });
     let seconds = begin.elapsed().as_secs_f64();
     println!("{events} lines in {seconds:.1} s, generating them included: RssAnon {} KiB", rss_anon_kib());
@@ -78,7 +96,8 @@ fn main() {
     drop(store);
     drop(open(&path, "after a clean close"));
     let child = std::env::current_exe().unwrap();
-    let status = Command::new(child).env(KILLED, &path).status().unwrap();
+    let shape = if shape == Shape::Sparse { "sparse" } else { "full" };
+    let status = Command::new(child).args(["0", shape]).env(KILLED, &path).status().unwrap();
     assert!(!status.success(), "the child ends itself");
     let store = open(&path, "after a kill");
     println!("{:?}", store.recovery());
