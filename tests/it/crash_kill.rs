@@ -8,6 +8,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use envelog::testing::SimRng;
@@ -116,7 +118,21 @@ impl Killed {
             .spawn()
             .unwrap();
         let output = BufReader::new(writer.stdout.take().unwrap());
-        let told = std::thread::spawn(move || output.lines().map_while(Result::ok).collect::<Vec<_>>());
+        let count = Arc::new(AtomicU64::new(0));
+        let told = std::thread::spawn({
+            let count = Arc::clone(&count);
+            let heard = move |_: &String| {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            move || output.lines().map_while(Result::ok).inspect(heard).collect::<Vec<_>>()
+        });
+        // Most are killed amid their work, the others perhaps while the store is opened.
+        let patience = Instant::now();
+        let is_at_work = || count.load(Ordering::Relaxed) >= 150 || told.is_finished();
+        let is_awaited = rng.chance(900);
+        while is_awaited && !is_at_work() && patience.elapsed() < Duration::from_mins(1) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let saw_change = wait_for_a_moment(path, rng, is_new);
         let before = names(path);
         writer.kill().unwrap();

@@ -74,7 +74,7 @@ macro_rules! conditions {
 macro_rules! into_iterator {
     ($question:ident gives $events:ident) => {
         impl<'v> IntoIterator for $question<'v> {
-            type Item = $crate::Result<$crate::store::EventRef<'v>>;
+            type Item = $crate::error::Result<$crate::store::EventRef<'v>>;
             type IntoIter = $events<'v>;
 
             fn into_iter(self) -> $events<'v> {
@@ -83,7 +83,7 @@ macro_rules! into_iterator {
         }
 
         impl<'v> IntoIterator for &$question<'v> {
-            type Item = $crate::Result<$crate::store::EventRef<'v>>;
+            type Item = $crate::error::Result<$crate::store::EventRef<'v>>;
             type IntoIter = $events<'v>;
 
             fn into_iter(self) -> $events<'v> {
