@@ -19,6 +19,7 @@ mod real;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
 
+pub(crate) use advice::Pages;
 #[cfg_attr(
     not(any(test, feature = "testing")),
     expect(unreachable_pub, reason = "public for tests alone")
@@ -27,7 +28,7 @@ pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
 pub(crate) use env::{OsEntropy, SystemClock};
-pub(crate) use map::{Map, MapWriter};
+pub(crate) use map::{Map, MapWriter, prefetch_item};
 pub(crate) use real::DirDisk;
 
 /// The file whose lock makes a process the writer of a store.

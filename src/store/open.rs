@@ -1,6 +1,5 @@
 //! Opening a store: the log is made whole, and what is derived from it is believed, rebuilt or folded anew.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -21,7 +20,7 @@ use crate::format::names::SECRET;
 use crate::index::{ActiveWriter, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::{LogOptions, OpenedLog, TailSegment};
-use crate::log::{Log, Marks, Parts, Rolled, Segment};
+use crate::log::{Log, Marks, Parts, Placed, Rolled, Segment};
 use crate::profile::{ProfileMap, Run};
 use crate::storage::{self, Disk, MapWriter};
 use crate::types::Seq;
@@ -83,7 +82,6 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         clock: options.clock,
         state: Arc::clone(&state),
         epoch,
-        known_projects: RwLock::new(HashSet::new()),
         queue,
         sealer: Mutex::new(Some(thread)),
         workspaces: Mutex::new(Vec::new()),
@@ -228,7 +226,8 @@ fn fold_tail(
     for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
         let (_, offset, frame) = item?;
         let (kind, seq) = (frame.kind(), frame.seq());
-        if let Some(fact) = index_frame(writer, offset, kind, seq, frame.keys(), frame.body()) {
+        let placed = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
+        if let Some(fact) = index_frame(writer, &placed, None) {
             profiles.apply(&fact);
         }
         last = Some(seq.get());
