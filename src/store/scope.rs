@@ -17,6 +17,35 @@ use crate::types::Nanos;
 /// The module that identify events are written under.
 const PROFILES_MODULE: &str = "profiles";
 
+/// What an event and an identify both may say, for the `impl` of a builder with the field `envelope`.
+macro_rules! envelope_fields {
+    () => {
+        /// The anonymous device.
+        pub fn anonymous(mut self, anonymous_id: impl Into<String>) -> Self {
+            self.envelope = self.envelope.anonymous(anonymous_id);
+            self
+        }
+
+        /// When it happened; without it, now.
+        pub fn at(mut self, timestamp: DateTime<Utc>) -> Self {
+            self.envelope = self.envelope.at(timestamp);
+            self
+        }
+
+        /// The producer's id for this event.
+        pub fn message_id(mut self, message_id: impl Into<String>) -> Self {
+            self.envelope = self.envelope.message_id(message_id);
+            self
+        }
+
+        /// Sets one key of the context.
+        pub fn context(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+            self.envelope = self.envelope.context(key, value);
+            self
+        }
+    };
+}
+
 /// The writing side for one module of a host: organisation, project and module are said once. Cheap to clone.
 ///
 /// # Examples
@@ -99,23 +128,7 @@ impl Track {
         self
     }
 
-    /// The anonymous device.
-    pub fn anonymous(mut self, anonymous_id: impl Into<String>) -> Self {
-        self.envelope = self.envelope.anonymous(anonymous_id);
-        self
-    }
-
-    /// When the event happened; without it, now.
-    pub fn at(mut self, timestamp: DateTime<Utc>) -> Self {
-        self.envelope = self.envelope.at(timestamp);
-        self
-    }
-
-    /// The producer's id for this event.
-    pub fn message_id(mut self, message_id: impl Into<String>) -> Self {
-        self.envelope = self.envelope.message_id(message_id);
-        self
-    }
+    envelope_fields!();
 
     /// Sets one property.
     pub fn property(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -131,12 +144,6 @@ impl Track {
     pub fn properties_from(mut self, properties: &(impl Serialize + ?Sized)) -> Result<Self> {
         self.envelope = self.envelope.properties_from(properties)?;
         Ok(self)
-    }
-
-    /// Sets one key of the context.
-    pub fn context(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.envelope = self.envelope.context(key, value);
-        self
     }
 
     /// Appends the event; see [`Store::append`].
@@ -184,29 +191,7 @@ impl Identify {
         self
     }
 
-    /// The device that the user was on.
-    pub fn anonymous(mut self, anonymous_id: impl Into<String>) -> Self {
-        self.envelope = self.envelope.anonymous(anonymous_id);
-        self
-    }
-
-    /// When it became known; without it, now, and later than every earlier identify of the scope.
-    pub fn at(mut self, timestamp: DateTime<Utc>) -> Self {
-        self.envelope = self.envelope.at(timestamp);
-        self
-    }
-
-    /// The producer's id for this event.
-    pub fn message_id(mut self, message_id: impl Into<String>) -> Self {
-        self.envelope = self.envelope.message_id(message_id);
-        self
-    }
-
-    /// Sets one key of the context.
-    pub fn context(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.envelope = self.envelope.context(key, value);
-        self
-    }
+    envelope_fields!();
 
     /// Appends the identify. When this returns, the profile shows it.
     ///

@@ -6,7 +6,7 @@ mod reference;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -58,8 +58,17 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        Answer::of(child.wait_with_output().unwrap())
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            // At the same time as its answer is read, which may be longer than a pipe holds.
+            scope.spawn(move || {
+                // A command may end without reading all of it.
+                if let Err(error) = stdin.write_all(input) {
+                    assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error}");
+                }
+            });
+            Answer::of(child.wait_with_output().unwrap())
+        })
     }
 
     /// Imports a text, of which every line must be good.

@@ -5,17 +5,19 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use envelog::testing::SimRng;
-use envelog::{Durability, Epoch, Options, Position, Seq, Store};
+use envelog::{Ack, Durability, Epoch, Options, Position, Seq, Store, Ticket};
 
 use crate::support::answers::{self, Thorough};
 use crate::support::oracle::{Found, History};
-use crate::support::workload::{Attempt, Outcome};
+use crate::support::workload::{Attempt, Outcome, cursor_key};
 use crate::support::{Draft, Suite, Tally, count, index, level_name, say};
 
 const DIRECTORY: &str = "ENVELOG_TEST_KILL_DIRECTORY";
@@ -25,6 +27,8 @@ const SEED: &str = "ENVELOG_TEST_KILL_SEED";
 const KILLS: &str = "kills";
 const IN_FLIGHT: &str = "with an append in flight";
 const NEAR: &str = "near a roll, seal or compaction";
+const CURSORS: &str = "behind cursors that were acknowledged";
+const TICKETS: &str = "behind tickets that were waited for";
 const WRITERS: u64 = 2;
 
 fn levels() -> [Durability; 3] {
@@ -45,6 +49,8 @@ fn kill_9_of_a_writer_loses_nothing_that_it_acknowledged() {
     if tally.get(KILLS) >= 20 {
         tally.assert_share(IN_FLIGHT, KILLS, 51);
         tally.assert_share(NEAR, KILLS, 20);
+        tally.assert_share(CURSORS, KILLS, 50);
+        tally.assert_share(TICKETS, KILLS, 50);
         for level in levels() {
             tally.assert_share(level_name(level), KILLS, 15);
         }
@@ -63,13 +69,15 @@ fn one_store(case: u64, rng: &mut SimRng, tally: &Tally) -> u64 {
         let killed = Killed::after(&path, level, seed, rng, round == 0);
         tally.add(KILLS);
         tally.add(level_name(levels()[level]));
-        if killed.in_flight {
-            tally.add(IN_FLIGHT);
+        let Tried { threads, in_flight, cursors, tickets } = killed.tried;
+        for (what, is_so) in
+            [(IN_FLIGHT, in_flight), (NEAR, killed.near), (CURSORS, cursors), (TICKETS, tickets)]
+        {
+            if is_so {
+                tally.add(what);
+            }
         }
-        if killed.near {
-            tally.add(NEAR);
-        }
-        history.threads = killed.threads;
+        history.threads = threads;
         history.promise_all();
         let store = Options::new().segment_bytes_max(1 << 20).open(&path).unwrap();
         let found = history.verify(&store);
@@ -87,14 +95,13 @@ fn again(path: &Path, found: Found) -> Found {
     same.settle(found.clone());
     let store: Store = Options::new().segment_bytes_max(1 << 20).open(path).unwrap();
     assert!(store.recovery().clean, "the opening before closed it");
-    assert_eq!(same.verify(&store).kept, found.kept);
+    assert_eq!(same.verify(&store), Found { lost: 0, ..found.clone() }, "a second opening changes nothing");
     found
 }
 
 /// What is known of a writer that was killed.
 struct Killed {
-    threads: Vec<Vec<Attempt>>,
-    in_flight: bool,
+    tried: Tried,
     near: bool,
 }
 
@@ -111,34 +118,52 @@ impl Killed {
             .spawn()
             .unwrap();
         let output = BufReader::new(writer.stdout.take().unwrap());
-        let told = std::thread::spawn(move || output.lines().map_while(Result::ok).collect::<Vec<_>>());
-        wait_for_a_moment(path, rng, is_new);
+        let count = Arc::new(AtomicU64::new(0));
+        let told = std::thread::spawn({
+            let count = Arc::clone(&count);
+            let heard = move |_: &String| {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            move || output.lines().map_while(Result::ok).inspect(heard).collect::<Vec<_>>()
+        });
+        // Most are killed amid their work, the others perhaps while the store is opened.
+        let patience = Instant::now();
+        let is_at_work = || count.load(Ordering::Relaxed) >= 150 || told.is_finished();
+        let is_awaited = rng.chance(900);
+        while is_awaited && !is_at_work() && patience.elapsed() < Duration::from_mins(1) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let saw_change = wait_for_a_moment(path, rng, is_new);
         let before = names(path);
         writer.kill().unwrap();
         let status = writer.wait().unwrap();
-        assert!(!status.success(), "the writer was at work: {status}");
+        assert_eq!(status.signal(), Some(9), "the writer was at work until it was killed: {status}");
         let lines = told.join().unwrap();
-        // Something of the kind was on the way if it left a trace, or had just ended.
-        let near = before != names(path) || is_mid_way(path) || rolled_lately(path);
-        let (threads, in_flight) = tried(&lines, seed);
-        Self { threads, in_flight, near }
+        // Something of the kind was on the way if it left a trace, or had just begun or ended.
+        let near = saw_change || before != names(path) || is_mid_way(path) || rolled_lately(path);
+        Self { tried: Tried::of(&lines, seed), near }
     }
 }
 
-/// Waits for a random time, half of the times counted from the moment that a file comes or goes.
-fn wait_for_a_moment(path: &Path, rng: &mut SimRng, is_new: bool) {
+/// Waits for a random time, half of the times counted from the moment that a file comes or goes; gives whether that
+/// came to be seen.
+fn wait_for_a_moment(path: &Path, rng: &mut SimRng, is_new: bool) -> bool {
     let patience = Instant::now();
-    while is_new && !path.join("MANIFEST").exists() && patience.elapsed() < Duration::from_secs(20) {
+    let is_patient = || patience.elapsed() < Duration::from_secs(20);
+    while is_new && !path.join("MANIFEST").exists() && is_patient() {
         std::thread::sleep(Duration::from_millis(1));
     }
     if rng.chance(500) {
         let old = names(path);
-        while names(path) == old && patience.elapsed() < Duration::from_secs(3) {
+        while names(path) == old && is_patient() {
             std::thread::sleep(Duration::from_micros(200));
         }
+        let saw_change = names(path) != old;
         std::thread::sleep(Duration::from_micros(rng.below(4_000)));
+        saw_change
     } else {
         std::thread::sleep(Duration::from_micros(3_000 + rng.below(250_000)));
+        false
     }
 }
 
@@ -172,12 +197,49 @@ fn rolled_lately(path: &Path) -> bool {
     })
 }
 
-/// What each thread tried, from the lines that it told.
-fn tried(lines: &[String], seed: u64) -> (Vec<Vec<Attempt>>, bool) {
-    let mut begun: HashMap<u64, u64> = HashMap::new();
-    let mut acked: HashMap<(u64, u64), Vec<Position>> = HashMap::new();
+/// What the threads of a writer tried.
+struct Tried {
+    threads: Vec<Vec<Attempt>>,
+    in_flight: bool,
+    /// Whether a call with a cursor was acknowledged, and whether a ticket that was waited for was.
+    cursors: bool,
+    tickets: bool,
+}
+
+impl Tried {
+    /// From the lines that the writer told.
+    fn of(lines: &[String], seed: u64) -> Self {
+        let (begun, acked) = told(lines);
+        let mut tried = Self { threads: Vec::new(), in_flight: false, cursors: false, tickets: false };
+        for thread in 0..WRITERS {
+            let mut calls = Calls::new(seed, thread);
+            // One more than was told: the kill may have come before the line.
+            let count = begun.get(&thread).copied().unwrap_or(0) + 1;
+            let attempts = (0..count).map(|call| {
+                let Call { drafts, cursor, is_ticket } = calls.next();
+                let positions = acked.get(&(thread, call));
+                tried.in_flight |= positions.is_none() && !is_ticket && call + 1 < count;
+                tried.cursors |= positions.is_some() && cursor.is_some();
+                tried.tickets |= positions.is_some() && is_ticket;
+                let outcome =
+                    positions.map_or(Outcome::Unknown, |positions| Outcome::Acked(positions.clone()));
+                Attempt { drafts, cursor, outcome, sync_failed: false }
+            });
+            let attempts = attempts.collect();
+            tried.threads.push(attempts);
+        }
+        tried
+    }
+}
+
+/// The positions that a call of a thread was told, by thread and call.
+type Acked = HashMap<(u64, u64), Vec<Position>>;
+
+/// How many calls each thread began, and what was acknowledged.
+fn told(lines: &[String]) -> (HashMap<u64, u64>, Acked) {
+    let (mut begun, mut acked) = (HashMap::new(), Acked::new());
     for line in lines {
-        let mut words = line.split(' ');
+        let mut words = line.split_whitespace();
         let kind = words.next().unwrap_or_default();
         let numbers: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
         match (kind, &*numbers) {
@@ -191,45 +253,56 @@ fn tried(lines: &[String], seed: u64) -> (Vec<Vec<Attempt>>, bool) {
             _ => {}
         }
     }
-    let mut in_flight = false;
-    let threads = (0..WRITERS).map(|thread| {
-        let mut calls = Calls::new(seed, thread);
-        // One more than was told: the kill may have come before the line.
-        let count = begun.get(&thread).copied().unwrap_or(0) + 1;
-        let attempt = |call| {
-            let drafts = calls.next();
-            let positions = acked.get(&(thread, call));
-            in_flight |= positions.is_none() && call + 1 < count;
-            let outcome = positions.map_or(Outcome::Unknown, |positions| Outcome::Acked(positions.clone()));
-            Attempt { drafts, cursor: None, outcome, sync_failed: false }
-        };
-        (0..count).map(attempt).collect()
-    });
-    let threads = threads.collect();
-    (threads, in_flight)
+    (begun, acked)
 }
 
-/// What a thread of the writer appends, the same in both processes.
+/// What a thread of the writer does in one call: a batch, or one event that it gets a ticket for.
+struct Call {
+    drafts: Vec<Draft>,
+    cursor: Option<(String, u64)>,
+    is_ticket: bool,
+}
+
+/// The calls of a thread of the writer, the same in both processes.
 struct Calls {
     rng: SimRng,
-    numbers: AtomicU64,
+    thread: u64,
+    /// No other thread of any writer has the same.
+    next_number: u64,
 }
 
 impl Calls {
     fn new(seed: u64, thread: u64) -> Self {
-        let first = (seed >> 24) * 1_000_000 + thread * 500_000;
-        Self { rng: SimRng::new(seed ^ (thread + 1)), numbers: AtomicU64::new(first) }
+        let next_number = (seed >> 34 << 33) | (thread << 32);
+        Self { rng: SimRng::new(seed ^ (thread + 1)), thread, next_number }
     }
 
-    fn next(&mut self) -> Vec<Draft> {
-        let events = if self.rng.chance(500) { 1 } else { 1 + index(&mut self.rng, 12) };
-        let mut draft = || {
-            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            let mut draft = Draft::draw(&mut self.rng, number);
-            draft.padding = 200 + draft.padding * 20;
-            draft
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    fn draft(&mut self) -> Draft {
+        let number = self.number();
+        let mut draft = Draft::draw(&mut self.rng, number);
+        draft.padding = 200 + draft.padding * 20;
+        draft
+    }
+
+    fn next(&mut self) -> Call {
+        let kind = self.rng.below(10);
+        let events = match kind {
+            0..6 => 1,
+            6 => 0,
+            _ => 1 + index(&mut self.rng, 12),
         };
-        (0..events).map(|_| draft()).collect()
+        let drafts = (0..events).map(|_| self.draft()).collect();
+        let is_ticket = kind < 3;
+        let cursor = (events == 0 || (!is_ticket && self.rng.chance(300))).then(|| {
+            let scope = if self.rng.chance(500) { 's' } else { 'p' };
+            (format!("{scope}{}-{}", self.thread, self.rng.below(2)), self.number())
+        });
+        Call { drafts, cursor, is_ticket }
     }
 }
 
@@ -243,20 +316,43 @@ fn writer_process() {
     std::thread::scope(|scope| {
         for thread in 0..WRITERS {
             let store = &store;
-            scope.spawn(move || {
-                let mut calls = Calls::new(seed, thread);
-                // Ends by itself where nobody kills it.
-                for call in 0..40_000u64 {
-                    let drafts = calls.next();
-                    tell(&format!("begin {thread} {} 0\n", call + 1));
-                    let acks = store.append_batch(drafts.iter().map(Draft::envelope)).unwrap();
-                    let seqs: Vec<String> = acks.iter().map(|ack| ack.position.seq.to_string()).collect();
-                    let epoch = acks[0].position.epoch.get();
-                    tell(&format!("ack {thread} {call} {} {epoch} 0\n", seqs.join(" ")));
-                }
-            });
+            scope.spawn(move || write(store, seed, thread));
         }
     });
+}
+
+/// Writes until it is killed, or until nobody listens.
+fn write(store: &Store, seed: u64, thread: u64) {
+    let mut calls = Calls::new(seed, thread);
+    let mut tickets: Vec<(u64, Ticket)> = Vec::new();
+    for call in 0.. {
+        let Call { drafts, cursor, is_ticket } = calls.next();
+        tell(&format!("begin {thread} {} 0\n", call + 1));
+        if is_ticket {
+            tickets.push((call, store.submit(drafts[0].envelope()).unwrap()));
+        } else {
+            let mut batch = store.batch();
+            if let Some((name, state)) = &cursor {
+                batch.set_cursor(cursor_key(name), &state.to_le_bytes()).unwrap();
+            }
+            for draft in &drafts {
+                batch.push(&draft.envelope()).unwrap();
+            }
+            tell_acks(thread, call, &batch.commit().unwrap());
+        }
+        // A few are under way at a time, also across batches.
+        if tickets.len() > 4 {
+            for (call, ticket) in tickets.drain(..) {
+                tell_acks(thread, call, &[ticket.wait().unwrap()]);
+            }
+        }
+    }
+}
+
+fn tell_acks(thread: u64, call: u64, acks: &[Ack]) {
+    let seqs: Vec<String> = acks.iter().map(|ack| ack.position.seq.to_string()).collect();
+    let epoch = acks.first().map_or(0, |ack| ack.position.epoch.get());
+    tell(&format!("ack {thread} {call} {} {epoch} 0\n", seqs.join(" ")));
 }
 
 /// One write to the pipe, which a kill does not take back.

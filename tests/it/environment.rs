@@ -258,10 +258,12 @@ fn copy_flat(from: &Path, to: &Path) {
     }
 }
 
+/// The last segment; one that was made ready ahead has no header yet.
 fn newest_segment(path: &Path) -> String {
     let number = |name: &str| name.strip_prefix("seg-")?.strip_suffix(".log")?.parse::<u32>().ok();
     let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.max_by_key(|name| number(name)).unwrap()
+    let has_header = |name: &String| fs::read(path.join(name)).unwrap().iter().take(8).any(|byte| *byte != 0);
+    names.filter(|name| number(name).is_some() && has_header(name)).max_by_key(|name| number(name)).unwrap()
 }
 
 #[test]

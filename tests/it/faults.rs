@@ -7,6 +7,7 @@ use envelog::{Durability, Error, Store};
 
 use crate::support::answers::{self, Thorough};
 use crate::support::oracle::{self, History, is_synced};
+use crate::support::watch::returns;
 use crate::support::workload::{Numbers, Outcome, Work, work};
 use crate::support::{Draft, Effort, LEVELS, Suite, Tally, count, effort, level_name, options};
 
@@ -123,7 +124,11 @@ fn work_on(
     let found = shown.verify(store);
     answers::check(store, &found.kept, rng, Thorough::No);
     let draft = Draft::draw(rng, 5_000);
-    match store.append(draft.envelope()) {
+    let told = returns("Store::append", {
+        let (store, envelope) = (store.clone(), draft.envelope());
+        move || store.append(envelope)
+    });
+    match told {
         Err(Error::Poisoned) => tally.add("runs that poisoned the store"),
         Err(error) => panic!("a healed disk takes appends: {error:?}"),
         Ok(ack) => {
@@ -146,22 +151,26 @@ fn work_on(
 #[test]
 fn a_store_with_a_failed_sync_takes_no_appends_and_does_not_close_as_clean() {
     for level in LEVELS {
-        let mut rng = SimRng::new(7);
-        let disk = SimDisk::default();
-        let store = options(&mut rng, level, 8192).open_on(&disk).unwrap();
-        let mut draft = |number| Draft::draw(&mut rng, number).envelope();
-        store.append(draft(1)).unwrap();
-        store.sync().unwrap();
-        let durable = store.durable();
-        let ops = OpMask::of(OpKind::Sync);
-        disk.fail(FaultPlan { after_ops: 0, kind: FaultKind::Eio, sticky: false, ops });
-        let told = store.append(draft(2)).and_then(|_| store.sync());
-        assert!(matches!(told, Err(Error::SyncFailed { .. } | Error::Poisoned)), "{told:?}");
-        assert!(matches!(store.append(draft(3)), Err(Error::Poisoned)));
-        assert!(matches!(store.sync(), Err(Error::Poisoned | Error::SyncFailed { .. })));
-        assert_eq!(store.durable(), durable, "a later sync says nothing about the one that failed");
-        assert!(store.close().is_err(), "closing tells that not all is durable");
-        drop(store);
-        assert!(!options(&mut rng, level, 8192).open_on(&disk).unwrap().recovery().clean);
+        returns("a sync that fails, or what comes after it", move || a_failed_sync(level));
     }
+}
+
+fn a_failed_sync(level: Durability) {
+    let mut rng = SimRng::new(7);
+    let disk = SimDisk::default();
+    let store = options(&mut rng, level, 8192).open_on(&disk).unwrap();
+    let mut draft = |number| Draft::draw(&mut rng, number).envelope();
+    store.append(draft(1)).unwrap();
+    store.sync().unwrap();
+    let durable = store.durable();
+    let ops = OpMask::of(OpKind::Sync);
+    disk.fail(FaultPlan { after_ops: 0, kind: FaultKind::Eio, sticky: false, ops });
+    let told = store.append(draft(2)).and_then(|_| store.sync());
+    assert!(matches!(told, Err(Error::SyncFailed { .. } | Error::Poisoned)), "{told:?}");
+    assert!(matches!(store.append(draft(3)), Err(Error::Poisoned)));
+    assert!(matches!(store.sync(), Err(Error::Poisoned | Error::SyncFailed { .. })));
+    assert_eq!(store.durable(), durable, "a later sync says nothing about the one that failed");
+    assert!(store.close().is_err(), "closing tells that not all is durable");
+    drop(store);
+    assert!(!options(&mut rng, level, 8192).open_on(&disk).unwrap().recovery().clean);
 }

@@ -4,11 +4,12 @@
 
 pub(crate) mod answers;
 pub(crate) mod oracle;
+pub(crate) mod watch;
 pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,9 @@ pub(crate) struct Suite {
     pub(crate) name: &'static str,
     /// How much is to be done, in units that the cases count.
     pub(crate) wanted: u64,
-    /// Less than this is a failure of the suite.
+    /// This much is done however long it takes.
     pub(crate) least: u64,
-    /// No case begins after this.
+    /// Once the least is done, no case begins after this.
     pub(crate) cap: Duration,
 }
 
@@ -72,10 +73,16 @@ impl Suite {
         say(format_args!("{}: ENVELOG_SEED={seed}", self.name));
         let started = Instant::now();
         let (next, done) = (AtomicU64::new(only.unwrap_or(0)), AtomicU64::new(0));
+        let failed = AtomicBool::new(false);
+        let goes_on = || {
+            let done = done.load(Ordering::Relaxed);
+            let is_enough = done >= self.wanted || (done >= self.least && started.elapsed() >= self.cap);
+            !is_enough && !failed.load(Ordering::Relaxed)
+        };
         let worker = || {
-            while done.load(Ordering::Relaxed) < self.wanted && started.elapsed() < self.cap {
+            while goes_on() {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let _told = OnPanic { name: self.name, seed, case: number };
+                let _told = OnPanic { name: self.name, seed, case: number, failed: &failed };
                 let mut rng = SimRng::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
                 done.fetch_add(case(number, &mut rng), Ordering::Relaxed);
                 if only.is_some() {
@@ -95,23 +102,21 @@ impl Suite {
         });
         let done = done.into_inner();
         say(format_args!("{}: {done} in {:.1} s", self.name, started.elapsed().as_secs_f64()));
-        assert!(
-            only.is_some() || done >= self.least.min(self.wanted),
-            "{}: only {done} were done",
-            self.name
-        );
     }
 }
 
-struct OnPanic {
+/// Says which case failed, and lets the other threads begin no more.
+struct OnPanic<'a> {
     name: &'static str,
     seed: u64,
     case: u64,
+    failed: &'a AtomicBool,
 }
 
-impl Drop for OnPanic {
+impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.failed.store(true, Ordering::Relaxed);
             say(format_args!(
                 "{}: failed with ENVELOG_SEED={} ENVELOG_CASE={}",
                 self.name, self.seed, self.case
@@ -189,8 +194,9 @@ pub(crate) fn org_id() -> Uuid {
 /// An event as a test gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Draft {
-    /// No other event of the test has it; it travels as the message id.
+    /// No other event of the test has it; it travels as the message id, or else as a property.
     pub(crate) number: u64,
+    pub(crate) has_message_id: bool,
     pub(crate) project: u8,
     pub(crate) event_type: &'static str,
     pub(crate) module: &'static str,
@@ -217,12 +223,13 @@ impl Draft {
         let is_identify = rng.chance(180);
         let pick = |rng: &mut SimRng, from: &[&'static str]| from[index(rng, from.len())];
         let event_type = if is_identify { TYPES[4] } else { pick(rng, &TYPES[..4]) };
-        // Identify events never tie, so that a fold needs no second rule; the others do.
-        let timestamp = if is_identify {
-            NOW - small(rng.below(1 << 40)) * 1000 - small(number % 1000)
+        // Many events tie, identify events among them: their message ids decide, or what they say.
+        let timestamp = if is_identify && rng.chance(600) {
+            NOW - small(rng.below(1 << 40)) * 1000
         } else {
-            NOW - small(rng.below(60)) * 43_200_000_000_000
+            NOW - small(rng.below(if is_identify { 3 } else { 60 })) * 43_200_000_000_000
         };
+        let has_message_id = !is_identify || rng.chance(600);
         let mut traits = BTreeMap::new();
         let mut traits_once = BTreeMap::new();
         if is_identify {
@@ -246,6 +253,7 @@ impl Draft {
         let padding = index(rng, padding_max);
         Self {
             number,
+            has_message_id,
             project: byte(rng, PROJECTS),
             event_type,
             module: if is_identify { "profiles" } else { pick(rng, &MODULES) },
@@ -259,8 +267,8 @@ impl Draft {
         }
     }
 
-    pub(crate) fn message_id(&self) -> String {
-        format!("m{}", self.number)
+    pub(crate) fn message_id(&self) -> Option<String> {
+        self.has_message_id.then(|| format!("m{}", self.number))
     }
 
     pub(crate) fn user_id(&self) -> Option<String> {
@@ -278,8 +286,11 @@ impl Draft {
     pub(crate) fn envelope(&self) -> Envelope {
         let mut envelope = Envelope::new(org_id(), project_id(self.project), self.module, self.event_type)
             .at(self.at())
-            .message_id(self.message_id())
             .property("padding", "x".repeat(self.padding));
+        envelope.message_id = self.message_id();
+        if !self.has_message_id {
+            envelope = envelope.property("number", self.number);
+        }
         envelope.user_id = self.user_id();
         envelope.anonymous_id = self.anonymous_id();
         envelope = match self.amount {
@@ -321,10 +332,12 @@ pub(crate) fn anonymous_id(device: u8) -> String {
     format!("d_{device}")
 }
 
-/// The number of an event, from its message id.
+/// The number of an event, from its message id or its properties.
 pub(crate) fn number_of(event: &Event) -> u64 {
-    let number =
-        event.message_id().and_then(|id| id.strip_prefix('m')).and_then(|number| number.parse().ok());
+    let number = match event.message_id() {
+        Some(id) => id.strip_prefix('m').and_then(|number| number.parse().ok()),
+        None => event.properties().and_then(|properties| properties.get("number")?.as_u64()),
+    };
     number.unwrap_or_else(|| panic!("event {} is none that was given", event.seq()))
 }
 

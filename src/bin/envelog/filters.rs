@@ -40,8 +40,8 @@ pub(crate) struct PersonFilters {
     device: Option<String>,
 }
 
-/// Puts the filters on types into a query or a timeline.
-macro_rules! narrow_types {
+/// Puts the filters into a query or a timeline, which have methods of the same names.
+macro_rules! narrow {
     ($filters:expr, $query:expr) => {{
         let (filters, mut query) = ($filters, $query);
         if !filters.types.is_empty() {
@@ -50,14 +50,6 @@ macro_rules! narrow_types {
         if let Some(prefix) = &filters.type_prefix {
             query = query.type_prefix(prefix.as_str());
         }
-        query
-    }};
-}
-
-/// Puts the filters but those on types into a query or a timeline, which have methods of the same names.
-macro_rules! narrow {
-    ($filters:expr, $query:expr) => {{
-        let (filters, mut query) = ($filters, $query);
         if let Some(module) = &filters.module {
             query = query.module(module.as_str());
         }
@@ -76,11 +68,11 @@ macro_rules! narrow {
 
 impl Filters {
     pub(crate) fn query<'v>(&self, query: EventQuery<'v>) -> EventQuery<'v> {
-        narrow_types!(self, narrow!(self, query))
+        narrow!(self, query)
     }
 
     pub(crate) fn timeline<'v>(&self, timeline: Timeline<'v>) -> Timeline<'v> {
-        narrow_types!(self, narrow!(self, timeline))
+        narrow!(self, timeline)
     }
 }
 

@@ -5,6 +5,7 @@
 //!                                     \-- exact_count, gather: answers from the index alone
 //! ```
 
+mod builder;
 mod candidates;
 mod condition;
 mod events;
@@ -24,12 +25,8 @@ mod tests;
 
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
-
-use super::event::EventRef;
 use super::view::View;
 use crate::envelope::Value;
-use crate::error::Result;
 use crate::types::Seq;
 
 pub use condition::Condition;
@@ -63,25 +60,7 @@ impl<'v> EventQuery<'v> {
         Self { view, filter: Filter::default(), newest_first: false, limit: None }
     }
 
-    /// Keeps events of this type.
-    #[must_use]
-    pub fn of_type(self, event_type: impl Into<String>) -> Self {
-        self.of_types([event_type])
-    }
-
-    /// Keeps events of any of these types; of none if there are none.
-    #[must_use]
-    pub fn of_types<T: Into<String>>(mut self, event_types: impl IntoIterator<Item = T>) -> Self {
-        self.filter.add_types(event_types);
-        self
-    }
-
-    /// Keeps events whose type begins with these characters, such as `order.`.
-    #[must_use]
-    pub fn type_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.filter.add_prefix(prefix);
-        self
-    }
+    builder::conditions!();
 
     /// Keeps events whose `userId` is this one.
     #[must_use]
@@ -97,33 +76,6 @@ impl<'v> EventQuery<'v> {
         self
     }
 
-    /// Keeps events of this module.
-    #[must_use]
-    pub fn module(mut self, module: impl Into<String>) -> Self {
-        self.filter.module = Some(module.into().into_boxed_str());
-        self
-    }
-
-    /// Keeps events whose timestamp is in the range, its start included, its end not.
-    #[must_use]
-    pub fn between(self, times: Range<DateTime<Utc>>) -> Self {
-        self.since(times.start).until(times.end)
-    }
-
-    /// Keeps events that happened at or after an instant.
-    #[must_use]
-    pub fn since(mut self, from: DateTime<Utc>) -> Self {
-        self.filter.since(from);
-        self
-    }
-
-    /// Keeps events that happened before an instant.
-    #[must_use]
-    pub fn until(mut self, to: DateTime<Utc>) -> Self {
-        self.filter.until(to);
-        self
-    }
-
     /// Keeps events whose seq is in the range, its start included, its end not.
     #[must_use]
     pub fn seq_range(mut self, seqs: Range<Seq>) -> Self {
@@ -136,24 +88,10 @@ impl<'v> EventQuery<'v> {
         PropertyQuery { query: self, path: path.into().into_boxed_str() }
     }
 
-    /// Keeps events with a property, by name or path, that satisfies a condition.
-    #[must_use]
-    pub fn where_property(mut self, path: impl Into<String>, condition: Condition) -> Self {
-        self.filter.add_condition(path, condition);
-        self
-    }
-
     /// Turns the order of [`iter`](Self::iter) around: the greatest seq first.
     #[must_use]
     pub fn newest_first(mut self) -> Self {
         self.newest_first = true;
-        self
-    }
-
-    /// Ends [`iter`](Self::iter) after this many items.
-    #[must_use]
-    pub fn limit(mut self, events: usize) -> Self {
-        self.limit = Some(events);
         self
     }
 
@@ -167,23 +105,7 @@ impl<'v> EventQuery<'v> {
     }
 }
 
-impl<'v> IntoIterator for EventQuery<'v> {
-    type Item = Result<EventRef<'v>>;
-    type IntoIter = Events<'v>;
-
-    fn into_iter(self) -> Events<'v> {
-        self.iter()
-    }
-}
-
-impl<'v> IntoIterator for &EventQuery<'v> {
-    type Item = Result<EventRef<'v>>;
-    type IntoIter = Events<'v>;
-
-    fn into_iter(self) -> Events<'v> {
-        self.iter()
-    }
-}
+builder::into_iterator!(EventQuery gives Events);
 
 /// A condition on a property, of which the path is known; made by [`EventQuery::property`].
 #[derive(Debug, Clone)]

@@ -4,12 +4,8 @@ mod merge;
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::ops::Range;
-
-use chrono::{DateTime, Utc};
 
 use self::merge::{Bounds, Merge};
-use super::condition::Condition;
 use super::events::Reading;
 use super::filter::Filter;
 use super::token::PageToken;
@@ -76,17 +72,12 @@ impl<'v> Timeline<'v> {
         }
     }
 
+    super::builder::conditions!();
+
     /// Turns the order around: the greatest (timestamp, seq) first.
     #[must_use]
     pub fn newest_first(mut self) -> Self {
         self.newest_first = true;
-        self
-    }
-
-    /// Ends after this many items.
-    #[must_use]
-    pub fn limit(mut self, events: usize) -> Self {
-        self.limit = Some(events);
         self
     }
 
@@ -95,60 +86,6 @@ impl<'v> Timeline<'v> {
     pub fn after(mut self, token: PageToken) -> Self {
         self.newest_first = token.newest_first;
         self.after = Some(token);
-        self
-    }
-
-    /// Keeps events of this type.
-    #[must_use]
-    pub fn of_type(self, event_type: impl Into<String>) -> Self {
-        self.of_types([event_type])
-    }
-
-    /// Keeps events of any of these types; of none if there are none.
-    #[must_use]
-    pub fn of_types<T: Into<String>>(mut self, event_types: impl IntoIterator<Item = T>) -> Self {
-        self.filter.add_types(event_types);
-        self
-    }
-
-    /// Keeps events whose type begins with these characters, such as `order.`.
-    #[must_use]
-    pub fn type_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.filter.add_prefix(prefix);
-        self
-    }
-
-    /// Keeps events of this module.
-    #[must_use]
-    pub fn module(mut self, module: impl Into<String>) -> Self {
-        self.filter.module = Some(module.into().into_boxed_str());
-        self
-    }
-
-    /// Keeps events whose timestamp is in the range, its start included, its end not.
-    #[must_use]
-    pub fn between(self, times: Range<DateTime<Utc>>) -> Self {
-        self.since(times.start).until(times.end)
-    }
-
-    /// Keeps events that happened at or after an instant.
-    #[must_use]
-    pub fn since(mut self, from: DateTime<Utc>) -> Self {
-        self.filter.since(from);
-        self
-    }
-
-    /// Keeps events that happened before an instant.
-    #[must_use]
-    pub fn until(mut self, to: DateTime<Utc>) -> Self {
-        self.filter.until(to);
-        self
-    }
-
-    /// Keeps events with a property, by name or path, that satisfies a condition.
-    #[must_use]
-    pub fn where_property(mut self, path: impl Into<String>, condition: Condition) -> Self {
-        self.filter.add_condition(path, condition);
         self
     }
 
@@ -209,23 +146,7 @@ impl<'v> Timeline<'v> {
     }
 }
 
-impl<'v> IntoIterator for Timeline<'v> {
-    type Item = Result<EventRef<'v>>;
-    type IntoIter = TimelineEvents<'v>;
-
-    fn into_iter(self) -> TimelineEvents<'v> {
-        self.iter()
-    }
-}
-
-impl<'v> IntoIterator for &Timeline<'v> {
-    type Item = Result<EventRef<'v>>;
-    type IntoIter = TimelineEvents<'v>;
-
-    fn into_iter(self) -> TimelineEvents<'v> {
-        self.iter()
-    }
-}
+super::builder::into_iterator!(Timeline gives TimelineEvents);
 
 impl fmt::Debug for Timeline<'_> {
     /// Shows no id.

@@ -7,6 +7,7 @@ use envelog::{
     Activity, Condition, DateTime, Event, EventRef, Period, PersonRef, Position, ProfileState, Seq, Store,
     Sum, Utc, View,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::oracle::Kept;
 use super::{
@@ -163,7 +164,47 @@ fn check_person(view: &View, kept: &[&Kept], person: PersonRef<'_>, is_of: impl 
     );
 }
 
-/// Profiles are a fold of the identify events: by event time, a plain trait over a once one, and a null unsets.
+/// The place of an identify in the order of all facts: by its time, its message id, and the digest of what it says.
+fn fact_order(draft: &Draft) -> (i64, String, Vec<u8>) {
+    fn put(bytes: &mut Vec<u8>, text: &str) {
+        bytes.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    fn put_object<'a>(bytes: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = (&'a str, Option<i64>)>) {
+        if entries.len() == 0 {
+            return bytes.push(0);
+        }
+        bytes.extend_from_slice(&[1, b'{']);
+        for (name, value) in entries {
+            bytes.push(b':');
+            put(bytes, name);
+            match value {
+                Some(value) => {
+                    bytes.push(b'#');
+                    put(bytes, &value.to_string());
+                }
+                None => bytes.push(b'n'),
+            }
+        }
+        bytes.push(b'}');
+    }
+    let mut bytes = Vec::new();
+    put(&mut bytes, draft.event_type);
+    for id in [draft.user_id(), draft.anonymous_id()] {
+        bytes.push(u8::from(id.is_some()));
+        if let Some(id) = id {
+            put(&mut bytes, &id);
+        }
+    }
+    // An identify names no member.
+    bytes.push(0);
+    put_object(&mut bytes, draft.traits.iter().map(|(name, value)| (*name, *value)));
+    put_object(&mut bytes, draft.traits_once.iter().map(|(name, value)| (*name, Some(*value))));
+    let digest = Sha256::digest(&bytes)[..16].to_vec();
+    (draft.timestamp, draft.message_id().unwrap_or_default(), digest)
+}
+
+/// Profiles are a fold of the identify events in their order: a plain trait over a once one, and a null unsets.
 fn check_profiles(view: &View, kept: &[&Kept]) {
     let mut persons: BTreeMap<(bool, String), Vec<&Draft>> = BTreeMap::new();
     for kept in kept.iter().filter(|kept| kept.draft.event_type == "identify") {
@@ -177,7 +218,7 @@ fn check_profiles(view: &View, kept: &[&Kept]) {
     let profiles: Vec<_> = view.profiles().unwrap().map(Result::unwrap).collect();
     assert_eq!(profiles.len(), persons.len());
     for (profile, ((is_device, id), mut facts)) in profiles.iter().zip(persons) {
-        facts.sort_by_key(|draft| draft.timestamp);
+        facts.sort_by_cached_key(|draft| fact_order(draft));
         let person = if is_device { PersonRef::Anonymous(&id) } else { PersonRef::User(&id) };
         assert!(profile.person() == person);
         let state = if is_device { ProfileState::Anonymous } else { ProfileState::Identified };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use envelog::testing::{SimDisk, SimRng};
-use envelog::{Durability, Options, Position, Store};
+use envelog::{Durability, OnCorruption, Options, Position, Store};
 
 use super::answers::{self, Thorough};
 use super::workload::{Attempt, Numbers, Outcome, Work, cursor_key, work};
@@ -258,13 +258,18 @@ pub(crate) fn check(disk: &SimDisk, history: &History, rng: &mut SimRng, deep: b
     (found, after)
 }
 
-/// Opens for writing at a level that `rng` decides.
+/// Opens for writing at a level that `rng` decides, a third of the times in a way that would set damage aside. There is
+/// none to be found.
 pub(crate) fn open(disk: &SimDisk, rng: &mut SimRng) -> Store {
     let level = super::LEVELS[super::index(rng, 3)];
     let segment_bytes = 4096 + rng.below(4) * 2048;
-    options(rng, level, segment_bytes)
+    let on_corruption = if rng.below(3) == 0 { OnCorruption::Quarantine } else { OnCorruption::Fail };
+    let store = options(rng, level, segment_bytes)
+        .on_corruption(on_corruption)
         .open_on(disk)
-        .unwrap_or_else(|error| panic!("a crash is no damage: {error}"))
+        .unwrap_or_else(|error| panic!("a crash is no damage: {error}"));
+    assert_eq!(store.recovery().gaps, [], "a crash leaves no gap");
+    store
 }
 
 fn read_only(disk: &SimDisk, history: &History) -> Found {

@@ -1,10 +1,12 @@
 //! Random work on a store by several threads, and a record of what each call was told.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use envelog::testing::SimRng;
 use envelog::{Ack, CursorKey, Error, Position, Store, Ticket};
 
+use super::watch::{Progress, Watched};
 use super::{Draft, index, project_id};
 
 /// What a call was told.
@@ -37,8 +39,19 @@ pub(crate) struct Work {
     pub(crate) stops_at_error: bool,
 }
 
-/// Numbers events over a whole test.
-pub(crate) type Numbers = AtomicU64;
+/// Numbers events over a whole test. A clone goes on with the same numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Numbers(Arc<AtomicU64>);
+
+impl Numbers {
+    pub(crate) fn new(first: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(first)))
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
 
 pub(crate) fn cursor_key(name: &str) -> CursorKey<'_> {
     if name.starts_with('s') { CursorKey::Store(name) } else { CursorKey::Project(project_id(0), name) }
@@ -46,18 +59,16 @@ pub(crate) fn cursor_key(name: &str) -> CursorKey<'_> {
 
 /// Works on the store, and returns what each thread did, in its order.
 pub(crate) fn work(store: &Store, rng: &mut SimRng, numbers: &Numbers, work: Work) -> Vec<Vec<Attempt>> {
-    let seeds: Vec<u64> = (0..work.threads).map(|_| rng.next_u64()).collect();
-    if let [seed] = *seeds {
-        return vec![Worker::new(store, seed, numbers, 0).run(work)];
-    }
-    std::thread::scope(|scope| {
-        let start = |(thread, seed): (usize, &u64)| {
-            let mut worker = Worker::new(store, *seed, numbers, thread);
-            scope.spawn(move || worker.run(work))
-        };
-        let threads: Vec<_> = seeds.iter().enumerate().map(start).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
+    let start = |thread| {
+        let (seed, store, numbers) = (rng.next_u64(), store.clone(), numbers.clone());
+        Watched::start(move |progress| {
+            let rng = SimRng::new(seed);
+            let (done, tickets) = (Vec::new(), Vec::new());
+            Worker { store: &store, rng, numbers: &numbers, thread, progress, done, tickets }.run(work)
+        })
+    };
+    let threads: Vec<_> = (0..work.threads).map(start).collect();
+    threads.into_iter().map(Watched::join).collect()
 }
 
 struct Worker<'a> {
@@ -65,29 +76,25 @@ struct Worker<'a> {
     rng: SimRng,
     numbers: &'a Numbers,
     thread: usize,
+    progress: &'a Progress,
     done: Vec<Attempt>,
     /// Tickets not waited for, with the places of their attempts.
     tickets: Vec<(usize, Ticket)>,
 }
 
-impl<'a> Worker<'a> {
-    fn new(store: &'a Store, seed: u64, numbers: &'a Numbers, thread: usize) -> Self {
-        let rng = SimRng::new(seed);
-        Self { store, rng, numbers, thread, done: Vec::new(), tickets: Vec::new() }
-    }
-
-    fn run(&mut self, work: Work) -> Vec<Attempt> {
+impl Worker<'_> {
+    fn run(mut self, work: Work) -> Vec<Attempt> {
         for _ in 0..work.calls {
             if self.call().is_err() && work.stops_at_error {
                 break;
             }
         }
         self.redeem();
-        std::mem::take(&mut self.done)
+        self.done
     }
 
     fn draft(&mut self) -> Draft {
-        Draft::draw(&mut self.rng, self.numbers.fetch_add(1, Ordering::Relaxed))
+        Draft::draw(&mut self.rng, self.numbers.next())
     }
 
     fn call(&mut self) -> Result<(), ()> {
@@ -95,6 +102,7 @@ impl<'a> Worker<'a> {
             0..55 => {
                 self.redeem();
                 let draft = self.draft();
+                self.progress.begin("Store::append");
                 let outcome = self.store.append(draft.envelope()).map(|ack| vec![ack]);
                 self.keep(vec![draft], None, outcome)
             }
@@ -102,19 +110,25 @@ impl<'a> Worker<'a> {
             75..90 => self.submit(),
             90..95 => {
                 self.redeem();
+                self.progress.begin("Store::sync");
                 self.store.sync().map(drop).map_err(drop)
             }
             95..98 => {
                 self.redeem();
                 match self.done.last().map(|attempt| &attempt.outcome) {
                     Some(Outcome::Acked(positions)) if !positions.is_empty() => {
+                        self.progress.begin("Store::wait_durable");
                         self.store.wait_durable(positions[0]).map_err(drop)
                     }
                     _ => Ok(()),
                 }
             }
-            98 => self.store.wait_sealed().map_err(drop),
+            98 => {
+                self.progress.begin("Store::wait_sealed");
+                self.store.wait_sealed().map_err(drop)
+            }
             _ => {
+                self.progress.begin("View::events");
                 let view = self.store.project(project_id(0)).view().map_err(drop)?;
                 view.events().count().map(drop).map_err(drop)
             }
@@ -127,10 +141,7 @@ impl<'a> Worker<'a> {
         let drafts: Vec<Draft> = (0..events).map(|_| self.draft()).collect();
         let cursor = (events == 0 || self.rng.chance(400)).then(|| {
             let scope = if self.rng.chance(500) { 's' } else { 'p' };
-            (
-                format!("{scope}{}-{}", self.thread, self.rng.below(2)),
-                self.numbers.fetch_add(1, Ordering::Relaxed),
-            )
+            (format!("{scope}{}-{}", self.thread, self.rng.below(2)), self.numbers.next())
         });
         let cursor_at = index(&mut self.rng, events + 1);
         let mut batch = self.store.batch();
@@ -143,12 +154,14 @@ impl<'a> Worker<'a> {
                 set = set.and(batch.push(&draft.envelope()));
             }
         }
+        self.progress.begin("Batch::commit");
         let outcome = set.and_then(|()| batch.commit());
         self.keep(drafts, cursor, outcome)
     }
 
     fn submit(&mut self) -> Result<(), ()> {
         let draft = self.draft();
+        self.progress.begin("Store::submit");
         match self.store.submit(draft.envelope()) {
             Ok(ticket) => {
                 self.tickets.push((self.done.len(), ticket));
@@ -167,6 +180,7 @@ impl<'a> Worker<'a> {
     /// Waits for all tickets.
     fn redeem(&mut self) {
         for (at, ticket) in std::mem::take(&mut self.tickets) {
+            self.progress.begin("Ticket::wait");
             let told = ticket.wait().map(|ack| vec![ack]);
             self.done[at].sync_failed = is_failed_sync(&told);
             self.done[at].outcome = outcome(told);

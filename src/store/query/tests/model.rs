@@ -6,6 +6,7 @@ use crate::envelope::{Number, Object, Value, time};
 use crate::error::Error;
 use crate::format::keys::EventKeys;
 use crate::storage::SimRng;
+use crate::store::event::EventRef;
 use crate::store::query::filter::{Filter, includes};
 use crate::store::query::tests::lab::Lab;
 use crate::store::query::{Condition, Period};
@@ -265,4 +266,25 @@ pub(super) fn random_store(rng: &mut SimRng, events: usize, sealed: bool) -> (La
 /// Items without what quarantine left out.
 pub(super) fn is_gap<T>(item: &Result<T, Error>) -> bool {
     matches!(item, Err(Error::Gap { .. }))
+}
+
+pub(super) fn seqs<'v>(events: impl Iterator<Item = crate::Result<EventRef<'v>>>) -> Vec<Seq> {
+    events.map(|event| event.unwrap().seq()).collect()
+}
+
+/// Takes from both ends at random and returns what came from the front and, turned around, from the back.
+pub(super) fn both_ends<'v>(
+    mut events: impl DoubleEndedIterator<Item = crate::Result<EventRef<'v>>>,
+    rng: &mut SimRng,
+) -> Vec<Seq> {
+    let (mut front, mut back) = (Vec::new(), Vec::new());
+    let bias = rng.below(1001);
+    loop {
+        let from_back = rng.chance(bias);
+        let Some(event) = (if from_back { events.next_back() } else { events.next() }) else { break };
+        if from_back { &mut back } else { &mut front }.push(event.unwrap().seq());
+    }
+    assert!(events.next().is_none() && events.next_back().is_none(), "fused");
+    front.extend(back.into_iter().rev());
+    front
 }

@@ -2,39 +2,21 @@
 
 use super::lab::Lab;
 use super::model::{
-    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, grouped, period_start, random_filter, random_store,
-    takes,
+    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, both_ends, grouped, period_start, random_filter,
+    random_store, seqs, takes,
 };
 use crate::envelope::{Object, Value};
 use crate::error::Error;
 use crate::storage::SimRng;
 use crate::store::query::filter::Filter;
-use crate::store::query::{Bucket, EventQuery, Events, Period};
+use crate::store::query::{Bucket, EventQuery, Period};
 use crate::store::view::View;
 use crate::types::{Nanos, Seq};
-
-fn seqs<'v>(events: impl Iterator<Item = crate::Result<crate::store::event::EventRef<'v>>>) -> Vec<Seq> {
-    events.map(|event| event.unwrap().seq()).collect()
-}
 
 fn query<'v>(view: &'v View, filter: &Filter) -> EventQuery<'v> {
     let mut query = view.events();
     query.filter = filter.clone();
     query
-}
-
-/// Takes from both ends at random and returns what came from the front and, turned around, from the back.
-fn both_ends(mut events: Events<'_>, rng: &mut SimRng) -> Vec<Seq> {
-    let (mut front, mut back) = (Vec::new(), Vec::new());
-    let bias = rng.below(1001);
-    loop {
-        let from_back = rng.chance(bias);
-        let Some(event) = (if from_back { events.next_back() } else { events.next() }) else { break };
-        if from_back { &mut back } else { &mut front }.push(event.unwrap().seq());
-    }
-    assert!(events.next().is_none() && events.next_back().is_none(), "fused");
-    front.extend(back.into_iter().rev());
-    front
 }
 
 fn check_iteration(view: &View, filter: &Filter, wanted: &[Seq], rng: &mut SimRng) {

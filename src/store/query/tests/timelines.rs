@@ -1,7 +1,9 @@
 //! Timelines give what a sorted list gives.
 
 use super::lab::Lab;
-use super::model::{HOUR, PROJECTS, Row, START, random_condition, random_filter, random_store, takes};
+use super::model::{
+    HOUR, PROJECTS, Row, START, both_ends, random_condition, random_filter, random_store, seqs, takes,
+};
 use crate::profile::PersonRef;
 use crate::storage::SimRng;
 use crate::store::query::{PageToken, Timeline};
@@ -12,24 +14,6 @@ fn owned_by(row: &Row, person: PersonRef<'_>) -> bool {
         PersonRef::User(id) => row.user.as_deref() == Some(id),
         PersonRef::Anonymous(id) => row.user.is_none() && row.device.as_deref() == Some(id),
     }
-}
-
-fn seqs(timeline: &Timeline<'_>) -> Vec<Seq> {
-    timeline.iter().map(|event| event.unwrap().seq()).collect()
-}
-
-fn both_ends(timeline: &Timeline<'_>, rng: &mut SimRng) -> Vec<Seq> {
-    let mut events = timeline.iter();
-    let (mut front, mut back) = (Vec::new(), Vec::new());
-    let bias = rng.below(1001);
-    loop {
-        let from_back = rng.chance(bias);
-        let Some(event) = (if from_back { events.next_back() } else { events.next() }) else { break };
-        if from_back { &mut back } else { &mut front }.push(event.unwrap().seq());
-    }
-    assert!(events.next().is_none() && events.next_back().is_none(), "fused");
-    front.extend(back.into_iter().rev());
-    front
 }
 
 /// All pages of a size, one after the other, each token through its text.
@@ -82,17 +66,20 @@ fn check_store(seed: u64, events: usize, questions: usize) -> usize {
         let activity = timeline.activity().unwrap();
         timeline.filter = filter;
 
-        assert_eq!(seqs(&timeline), wanted, "oldest first");
-        assert_eq!(both_ends(&timeline, &mut rng), wanted, "from both ends");
+        assert_eq!(seqs(timeline.iter()), wanted, "oldest first");
+        assert_eq!(both_ends(timeline.iter(), &mut rng), wanted, "from both ends");
         let size = usize::try_from(rng.below(9)).unwrap() + 1;
         assert_eq!(pages(&timeline, size), wanted, "pages of {size}");
         let newest: Vec<Seq> = wanted.iter().rev().copied().collect();
         let timeline = timeline.newest_first();
-        assert_eq!(seqs(&timeline), newest, "newest first");
-        assert_eq!(both_ends(&timeline, &mut rng), newest, "newest first, from both ends");
+        assert_eq!(seqs(timeline.iter()), newest, "newest first");
+        assert_eq!(both_ends(timeline.iter(), &mut rng), newest, "newest first, from both ends");
         assert_eq!(pages(&timeline, size), newest, "newest first, pages of {size}");
         let limit = usize::try_from(rng.below(wanted.len() as u64 + 3)).unwrap();
-        assert_eq!(both_ends(&timeline.clone().limit(limit), &mut rng), newest[..limit.min(newest.len())]);
+        assert_eq!(
+            both_ends(timeline.clone().limit(limit).iter(), &mut rng),
+            newest[..limit.min(newest.len())]
+        );
 
         let all: Vec<Nanos> = rows
             .iter()
@@ -137,12 +124,12 @@ fn a_timeline_of_one_instant_in_many_segments_is_in_seq_order() {
     }
     let view = lab.view(PROJECTS[0]);
     let timeline = view.timeline("u");
-    assert_eq!(seqs(&timeline), all);
+    assert_eq!(seqs(timeline.iter()), all);
     for _ in 0..20 {
-        assert_eq!(both_ends(&timeline, &mut rng), all);
+        assert_eq!(both_ends(timeline.iter(), &mut rng), all);
     }
     all.reverse();
-    assert_eq!(seqs(&timeline.clone().newest_first()), all);
+    assert_eq!(seqs(timeline.clone().newest_first().iter()), all);
     assert_eq!(pages(&timeline.newest_first(), 4), all);
 }
 
