@@ -37,6 +37,22 @@ pub struct RecoveryReport {
     /// Files of the store that were removed: left-overs of an interrupted write or of an earlier recovery, derived
     /// files that do not count, and segments that were copied.
     pub removed: Vec<String>,
+    /// Derived files, of indexes and profiles, that were missing or damaged and were made anew from the log. A store
+    /// that is open for reading holds them in memory.
+    ///
+    /// Damage that opening does not read is found by the query that reads it; [`Stats`](crate::Stats) counts the files
+    /// that were made anew then.
+    pub rebuilt: Vec<Rebuilt>,
     /// Bytes read to find the end of the log.
     pub bytes_scanned: u64,
+}
+
+/// A derived file that was made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// Its name in the store's directory.
+    pub file: String,
+    /// What was wrong with it.
+    pub reason: String,
 }

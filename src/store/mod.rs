@@ -17,6 +17,7 @@ mod project;
 mod query;
 mod scope;
 mod seal;
+mod shelf;
 mod state;
 mod stats;
 mod view;

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::handle::{SegmentHandle, Segments, Snapshot, SnapshotSource};
+use super::shelf::Shelf;
 use crate::error::Result;
 use crate::format::keys::EventKeys;
 use crate::format::manifest::{EpochStart, GapRange};
@@ -23,6 +24,8 @@ pub(super) struct ReadState {
     /// In the order of their seqs; the last one is written to.
     pub(super) segments: RwLock<Arc<Segments>>,
     pub(super) profiles: Mutex<ProfileMap>,
+    /// What derived files are made of.
+    pub(super) shelf: Arc<Shelf>,
     pub(super) epochs: Arc<[EpochStart]>,
     pub(super) gaps: Arc<[GapRange]>,
     pub(super) hash_key: [u8; 16],
