@@ -62,6 +62,8 @@
 //! - The padding of a frame is compared with zeros and is not in the checksum, so that a body's checksum does not
 //!   depend on the length of the keys.
 //! - Every sealed segment brings a profile run, even an empty one: the list of runs then says what they cover.
+//! - The zeros ahead of a segment's frames are synced at `Synced` only. At the other levels no commit waits for a sync,
+//!   and syncing them would write every byte twice; a segment is synced as a whole before it is sealed.
 //! - The file of hashed message ids, and the page of watermarks for readers beside a live writer, are not there yet.
 //!
 //! # Features

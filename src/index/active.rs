@@ -24,7 +24,7 @@ use self::dictionary::Dictionary;
 use self::ids::{IdTable, IdWriter};
 use self::types::TypeWriter;
 use super::chunks::{List, Rows};
-use super::{BLOCK, IdHash, IdKind, ModuleNo, ProjectNo, TimeRange, TypeNo, high, id_hash, join, low};
+use super::{BLOCK, IdHashes, IdKind, ModuleNo, ProjectNo, TimeRange, TypeNo, high, join, low};
 use crate::format::frame;
 use crate::format::keys::EventKeys;
 #[cfg(test)]
@@ -85,10 +85,20 @@ impl ActiveIndex {
 struct Pair {
     project_id: [u8; 16],
     project: ProjectNo,
-    module: Box<str>,
-    event_type: Box<str>,
+    /// The type's name and behind it the module's, in one place: a look-up compares them for every event.
+    names: Box<[u8]>,
+    type_len: usize,
     type_no: TypeNo,
     list: Arc<TypeList>,
+}
+
+impl Pair {
+    fn is(&self, keys: &EventKeys<'_>) -> bool {
+        let (event_type, module) = self.names.split_at(self.type_len);
+        self.project_id == keys.project_id
+            && event_type == keys.event_type.as_bytes()
+            && module == keys.module.as_bytes()
+    }
 }
 
 /// The writing side of an active segment's index; there is one.
@@ -98,7 +108,8 @@ pub(crate) struct ActiveWriter {
     hash_key: [u8; 16],
     next: u32,
     pairs: Vec<Pair>,
-    pairs_by_name: HashTable<u32>,
+    /// Hashes and numbers.
+    pairs_by_name: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
     types: Vec<TypeWriter>,
     ids: [IdWriter; 2],
@@ -134,20 +145,31 @@ impl ActiveWriter {
 
     /// Appends an event whose frame begins at `offset`.
     pub(crate) fn push_event(&mut self, offset: u32, keys: &EventKeys<'_>) {
-        let user = keys.user_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::User, id));
-        let device =
-            keys.anonymous_id.map(|id| id_hash(&self.hash_key, &keys.project_id, IdKind::Device, id));
-        self.push_hashed(offset, keys, user, device);
+        self.push_hashed(offset, keys, &IdHashes::of(&self.hash_key, keys));
     }
 
-    /// Appends an event whose ids were hashed before, with [`id_hash`] and the store's key.
-    pub(crate) fn push_hashed(
-        &mut self,
-        offset: u32,
-        keys: &EventKeys<'_>,
-        user: Option<IdHash>,
-        device: Option<IdHash>,
-    ) {
+    /// Brings the entries of ids near that will be pushed soon.
+    #[inline]
+    pub(crate) fn prefetch_entries(&self, hashes: &IdHashes) {
+        for (table, hash) in self.index.ids.iter().zip([hashes.user, hashes.device]) {
+            if let Some(hash) = hash {
+                table.prefetch_entry(hash);
+            }
+        }
+    }
+
+    /// Brings the slots of ids near that will be pushed next and whose entries are near.
+    #[inline]
+    pub(crate) fn prefetch_slots(&self, hashes: &IdHashes) {
+        for (table, hash) in self.index.ids.iter().zip([hashes.user, hashes.device]) {
+            if let Some(hash) = hash {
+                table.prefetch_slot(hash);
+            }
+        }
+    }
+
+    /// Appends an event whose ids were hashed before, with the store's key.
+    pub(crate) fn push_hashed(&mut self, offset: u32, keys: &EventKeys<'_>, hashes: &IdHashes) {
         let ordinal = self.next;
         let Some(no) = self.pair(keys, ordinal) else { return self.push_other(offset) };
         let Some(Pair { project, type_no, list, .. }) = self.pairs.get(no as usize) else {
@@ -161,10 +183,10 @@ impl ActiveWriter {
         }
         let [users, devices] = &mut self.ids;
         let [user_table, device_table] = &index.ids;
-        if let Some(hash) = user {
+        if let Some(hash) = hashes.user {
             users.push(user_table, ordinal, *project, hash, time);
         }
-        if let Some(hash) = device {
+        if let Some(hash) = hashes.device {
             devices.push(device_table, ordinal, *project, hash, time);
         }
         self.zone.widen(keys.timestamp);
@@ -195,21 +217,12 @@ impl ActiveWriter {
     /// The number of the event's type and module.
     #[inline]
     fn pair(&mut self, keys: &EventKeys<'_>, ordinal: u32) -> Option<u32> {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(&keys.project_id);
-        hasher.write(keys.module.as_bytes());
-        hasher.write_u8(0);
-        hasher.write(keys.event_type.as_bytes());
-        let hash = hasher.finish();
-        let found = self.pairs_by_name.find(hash, |no| {
-            self.pairs.get(*no as usize).is_some_and(|pair| {
-                pair.project_id == keys.project_id
-                    && *pair.event_type == *keys.event_type
-                    && *pair.module == *keys.module
-            })
+        let hash = pair_hash(&self.hasher, &keys.project_id, keys.event_type, keys.module);
+        let found = self.pairs_by_name.find(hash, |(known, no)| {
+            *known == hash && self.pairs.get(*no as usize).is_some_and(|pair| pair.is(keys))
         });
         match found {
-            Some(no) => Some(*no),
+            Some((_, no)) => Some(*no),
             None => self.add_pair(keys, ordinal, hash),
         }
     }
@@ -229,25 +242,23 @@ impl ActiveWriter {
         self.pairs.push(Pair {
             project_id: keys.project_id,
             project,
-            module: keys.module.into(),
-            event_type: keys.event_type.into(),
+            names: [keys.event_type.as_bytes(), keys.module.as_bytes()].concat().into(),
+            type_len: keys.event_type.len(),
             type_no,
             list,
         });
-        // The table grows by the hashes of what is in it, so they are made again.
-        let (pairs, hasher) = (&self.pairs, &self.hasher);
-        self.pairs_by_name.insert_unique(hash, no, |no| {
-            let mut hasher = hasher.build_hasher();
-            if let Some(pair) = pairs.get(*no as usize) {
-                hasher.write(&pair.project_id);
-                hasher.write(pair.module.as_bytes());
-                hasher.write_u8(0);
-                hasher.write(pair.event_type.as_bytes());
-            }
-            hasher.finish()
-        });
+        self.pairs_by_name.insert_unique(hash, (hash, no), |(hash, _)| *hash);
         Some(no)
     }
+}
+
+fn pair_hash(hasher: &DefaultHashBuilder, project_id: &[u8; 16], event_type: &str, module: &str) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(project_id);
+    hasher.write(event_type.as_bytes());
+    hasher.write_usize(event_type.len());
+    hasher.write(module.as_bytes());
+    hasher.finish()
 }
 
 /// What a row says of its frame.

@@ -3,6 +3,8 @@
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
 
+use crate::format::keys::EventKeys;
+
 /// Longest id that is hashed in one piece.
 const SHORT: usize = 111;
 const PREFIX: usize = 17;
@@ -32,6 +34,21 @@ impl IdHash {
 
     pub(crate) const fn get(self) -> u64 {
         self.0
+    }
+}
+
+/// The hashes of an event's ids, for those that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct IdHashes {
+    pub(super) user: Option<IdHash>,
+    pub(super) device: Option<IdHash>,
+}
+
+impl IdHashes {
+    /// The hashes of the ids among `keys` under the store's key.
+    pub(crate) fn of(key: &[u8; 16], keys: &EventKeys<'_>) -> Self {
+        let hash = |kind, id: Option<&str>| id.map(|id| id_hash(key, &keys.project_id, kind, id));
+        Self { user: hash(IdKind::User, keys.user_id), device: hash(IdKind::Device, keys.anonymous_id) }
     }
 }
 

@@ -26,7 +26,7 @@ mod tests;
 use crate::types::{Nanos, Ordinal};
 
 pub(crate) use active::{ActiveIndex, ActiveWriter};
-pub(crate) use hash::{IdHash, IdKind, id_hash};
+pub(crate) use hash::{IdHash, IdHashes, IdKind, id_hash};
 pub(crate) use layout::Origin;
 pub(crate) use postings::Postings;
 #[cfg(test)]

@@ -14,12 +14,12 @@ use crate::types::{Nanos, Seq};
 const STAGED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 impl<F: Fold> Inner<F> {
-    fn now(&self, stage: &Stage<F::Decisions>) -> Nanos {
+    fn now(&self, stage: &Stage<F>) -> Nanos {
         stage.last_received_at.max(Nanos::new(self.clock.now()))
     }
 
     /// Tells the next opening that a writer was at work, before the first frame.
-    fn mark_open(&self, stage: &mut Stage<F::Decisions>) -> Result<()> {
+    fn mark_open(&self, stage: &mut Stage<F>) -> Result<()> {
         if !stage.marked_open {
             self.manifest.update(|manifest| manifest.state = State::Open)?;
             stage.marked_open = true;
@@ -40,21 +40,22 @@ impl<F: Fold> Inner<F> {
     pub(super) fn stage(
         &self,
         drafts: &[Draft<'_>],
-        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        hints: &[F::Hint],
+        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<(Seq, Seq)> {
         let bytes = batch_bytes(drafts)?;
         let mut stage = self.stage.lock();
         let _guard = PoisonOnPanic::new(&self.marks);
-        check(&stage.decisions)?;
+        check(&mut stage.decisions)?;
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
         stage.roll_for(bytes, &self.filler, durable, true, &mut || self.before_roll())?;
         stage.ensure_filled(bytes, &self.filler)?;
         let received_at = self.now(&stage);
         let first = stage.next_seq;
-        for (at, draft) in drafts.iter().enumerate() {
-            stage.stage(draft, batch_marks(at, drafts.len()), received_at, durable);
+        for (at, (draft, hint)) in drafts.iter().zip(hints).enumerate() {
+            stage.stage((draft, *hint), batch_marks(at, drafts.len()), received_at, durable);
         }
         keep(&mut stage.decisions);
         let last = Seq::new(stage.next_seq.get() - 1);
@@ -81,14 +82,16 @@ impl<F: Fold> Inner<F> {
     pub(super) fn append_mapped(
         &self,
         drafts: &[Draft<'_>],
-        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        hints: &[F::Hint],
+        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<Appended> {
         let bytes = batch_bytes(drafts)?;
         let mut flush: MutexGuard<'_, Flush<F>> = self.flush.lock();
+        flush.fold.foresee(hints);
         let mut stage = self.stage.lock();
         let _guard = PoisonOnPanic::new(&self.marks);
-        check(&stage.decisions)?;
+        check(&mut stage.decisions)?;
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
         if let Some(to) = stage.roll_for(bytes, &self.filler, durable, false, &mut || self.before_roll())? {
@@ -98,12 +101,14 @@ impl<F: Fold> Inner<F> {
         flush.reach(stage.limit(), stage.end + bytes)?;
         let received_at = self.now(&stage);
         let first = stage.next_seq;
-        flush.write_mapped(&mut stage, drafts, received_at, durable).inspect_err(|_| self.marks.poison())?;
+        flush
+            .write_mapped(&mut stage, drafts, hints, received_at, durable)
+            .inspect_err(|_| self.marks.poison())?;
         keep(&mut stage.decisions);
         let last = Seq::new(stage.next_seq.get() - 1);
         drop(stage);
         let mut notes = Vec::new();
-        flush.fold_mapped(drafts, last, &self.marks, &mut notes);
+        flush.fold_mapped((drafts, hints), last, &self.marks, &mut notes);
         self.count_towards_sync(&mut flush, bytes);
         drop(flush);
         self.marks.wake();

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::durability::Durability;
-use super::fill::Filler;
+use super::fill::{Filler, Ways};
 use super::flush::Flush;
 use super::fold::{Draft, Fold, FoldNotes, RollGate, Rolled};
 use super::kick::Kick;
@@ -57,7 +57,7 @@ pub(super) struct Inner<F: Fold> {
     pub(super) mapped: bool,
     pub(super) sync: Mutex<()>,
     pub(super) flush: Mutex<Flush<F>>,
-    pub(super) stage: Mutex<Stage<F::Decisions>>,
+    pub(super) stage: Mutex<Stage<F>>,
     pub(super) filler: Filler,
     pub(super) marks: Arc<Marks>,
     pub(super) kick: Kick,
@@ -123,9 +123,9 @@ impl<F: Fold> Log<F> {
         let filler = Filler::new(
             Arc::clone(&opened.disk),
             (&segment, Arc::clone(&file)),
-            (filled, writer.capacity()),
+            (filled, &writer),
             parts.segment_bytes_max,
-            mapped,
+            Ways { mapped, synced: parts.level.is_synced() },
             next_id,
         );
         let position = (opened.next_seq, opened.last_received_at);
@@ -178,8 +178,8 @@ impl<F: Fold> Log<F> {
 
     /// Appends frames, all or none, and returns when they are what the level promises.
     ///
-    /// `check` decides under the lock, against all that is staged, and `keep` records what was decided once the
-    /// frames have their place.
+    /// There is a hint for every frame. `check` decides under the lock, against all that is staged, and `keep` records
+    /// what was decided once the frames have their place.
     ///
     /// # Errors
     ///
@@ -188,7 +188,8 @@ impl<F: Fold> Log<F> {
     pub(crate) fn append(
         &self,
         drafts: &[Draft<'_>],
-        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        hints: &[F::Hint],
+        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<Appended> {
         let inner = &*self.inner;
@@ -197,12 +198,13 @@ impl<F: Fold> Log<F> {
             let last = inner.marks.visible();
             return Ok(Appended { first: last.next(), notes: Vec::new() });
         }
-        let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
+        let check =
+            |decisions: &mut F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
         if inner.mapped {
-            return inner.append_mapped(drafts, check, keep);
+            return inner.append_mapped(drafts, hints, check, keep);
         }
         inner.wait_for_room_in_stage();
-        let (first, last) = inner.stage(drafts, check, keep)?;
+        let (first, last) = inner.stage(drafts, hints, check, keep)?;
         if !inner.level.is_synced() {
             // Written with pwrite for want of a mapping: visible when written, durable later.
             inner.flush_staged(&mut inner.flush.lock())?;
@@ -227,16 +229,18 @@ impl<F: Fold> Log<F> {
     pub(crate) fn submit(
         &self,
         drafts: &[Draft<'_>],
-        check: impl FnOnce(&F::Decisions) -> Result<()>,
+        hints: &[F::Hint],
+        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<Pending> {
         let inner = &*self.inner;
         if !inner.level.is_synced() || drafts.is_empty() {
-            return self.append(drafts, check, keep).map(Pending::Done);
+            return self.append(drafts, hints, check, keep).map(Pending::Done);
         }
-        let check = |decisions: &F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
+        let check =
+            |decisions: &mut F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
         inner.wait_for_room_in_stage();
-        let (first, last) = inner.stage(drafts, check, keep)?;
+        let (first, last) = inner.stage(drafts, hints, check, keep)?;
         inner.kick.kick();
         Ok(Pending::Staged { first, last })
     }
@@ -251,11 +255,6 @@ impl<F: Fold> Log<F> {
             Pending::Done(appended) => Ok(appended),
             Pending::Staged { first, last } => self.inner.settle(first, last),
         }
-    }
-
-    /// Changes what is decided under the lock.
-    pub(crate) fn decide<T>(&self, change: impl FnOnce(&mut F::Decisions) -> T) -> T {
-        change(&mut self.inner.stage.lock().decisions)
     }
 
     /// Makes everything that was appended before the call durable, and returns the last durable seq.
@@ -330,6 +329,7 @@ pub(crate) fn sync_rolled(rolled: &Rolled, marks: &Marks) -> Result<()> {
     if marks.is_poisoned() {
         return Err(Error::Poisoned);
     }
+    rolled.segment.release_pages();
     if rolled.segment.file().and_then(|file| file.sync()).is_err() {
         marks.poison();
         return Err(Error::SyncFailed { durable: marks.durable() });

@@ -11,10 +11,10 @@ use super::sticky::StickyFile;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::limits::{FILL_WINDOW_BYTES_MAX, FILL_WINDOW_BYTES_MIN};
-use crate::storage::{Disk, File, MapWriter, fill_zeros};
+use crate::storage::{Disk, File, MapWriter, Pages, fill_zeros};
 use crate::types::SegmentId;
 
-/// A file for the next segment: its first window filled and synced, its name durable, its header not yet written.
+/// A file for the next segment: its first window filled, its name durable, its header not yet written.
 pub(crate) struct Prepared {
     pub(crate) id: SegmentId,
     pub(crate) file: Arc<dyn File>,
@@ -26,6 +26,8 @@ pub(crate) struct Prepared {
 struct Target {
     id: SegmentId,
     file: Arc<dyn File>,
+    /// Its pages, where frames are stored through a mapping.
+    pages: Option<Pages>,
     capacity: u64,
     filled: u64,
     window: u64,
@@ -44,6 +46,16 @@ struct State {
     waits: u64,
 }
 
+/// What the filler does beside writing zeros.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways {
+    /// Pages are entered into the page table ahead of the first store.
+    pub(crate) mapped: bool,
+    /// Zeros are synced before a frame replaces them, so that a commit's sync has no metadata to write. Where no
+    /// commit waits for a sync that would only write every byte twice.
+    pub(crate) synced: bool,
+}
+
 /// What the writer and the background thread share.
 pub(crate) struct Filler {
     disk: Arc<dyn Disk>,
@@ -51,8 +63,7 @@ pub(crate) struct Filler {
     segment_bytes_max: u64,
     /// Where frames begin in a segment's file.
     header_len: u32,
-    /// Whether pages of a new file are entered into the page table ahead of the first store.
-    mapped: bool,
+    ways: Ways,
     state: Mutex<State>,
     /// Signalled when there is work.
     work: Condvar,
@@ -65,14 +76,16 @@ impl Filler {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         (active, file): (&Segment, Arc<dyn File>),
-        (filled, capacity): (u64, u64),
+        (filled, writer): (u64, &MapWriter),
         segment_bytes_max: u64,
-        mapped: bool,
+        ways: Ways,
         next_id: SegmentId,
     ) -> Self {
+        let capacity = writer.capacity();
         let target = Target {
             id: active.header().id,
             file,
+            pages: if ways.mapped { writer.pages() } else { None },
             capacity,
             filled,
             window: FILL_WINDOW_BYTES_MIN.min(capacity),
@@ -85,7 +98,7 @@ impl Filler {
             disk,
             segment_bytes_max,
             header_len,
-            mapped,
+            ways,
             state: Mutex::new(state),
             work: Condvar::new(),
             done: Condvar::new(),
@@ -161,6 +174,7 @@ impl Filler {
         state.target = Target {
             id: prepared.id,
             file: Arc::clone(&prepared.file),
+            pages: if self.ways.mapped { prepared.writer.pages() } else { None },
             capacity: self.segment_bytes_max,
             filled: prepared.filled,
             window: state.target.window,
@@ -248,22 +262,27 @@ impl Filler {
 
     fn step(&self, step: Step) -> Result<Done> {
         match step {
-            Step::Fill { id, file, from, to } => {
-                fill_zeros(&*file, from, to)?;
-                // Size and zeros must be durable before a frame relies on them: a sync of a frame then has no
-                // metadata to write.
-                file.sync()?;
+            Step::Fill { id, file, pages, from, to } => {
+                self.fill(&*file, from, to)?;
+                if let Some(pages) = pages {
+                    pages.populate(from..to)?;
+                }
                 Ok(Done::Filled(id, to))
             }
             Step::Prepare { id, bytes } => self.prepare(id, bytes).map(Done::Prepared),
         }
     }
 
+    fn fill(&self, file: &dyn File, from: u64, to: u64) -> Result<()> {
+        fill_zeros(file, from, to)?;
+        if self.ways.synced { file.sync() } else { Ok(()) }
+    }
+
     fn prepare(&self, id: SegmentId, bytes: u64) -> Result<Prepared> {
         let name = FileName::Segment(id).to_string();
         let file = StickyFile::wrap(self.disk.create(&name)?);
-        let made = fill_zeros(&*file, 0, bytes)
-            .and_then(|()| file.sync())
+        let made = self
+            .fill(&*file, 0, bytes)
             .and_then(|()| self.disk.sync_dir())
             .and_then(|()| self.map(&file, bytes));
         match made {
@@ -279,8 +298,8 @@ impl Filler {
         let floor = u64::from(self.header_len);
         let (mut writer, _map) = file.map_log(floor, floor, self.segment_bytes_max)?;
         writer.set_limit(filled)?;
-        if self.mapped {
-            writer.populate(floor..filled)?;
+        if let (true, Some(pages)) = (self.ways.mapped, writer.pages()) {
+            pages.populate(floor..filled)?;
         }
         Ok(writer)
     }
@@ -292,7 +311,7 @@ pub(crate) fn discard(disk: &dyn Disk, prepared: &Prepared) {
 }
 
 enum Step {
-    Fill { id: SegmentId, file: Arc<dyn File>, from: u64, to: u64 },
+    Fill { id: SegmentId, file: Arc<dyn File>, pages: Option<Pages>, from: u64, to: u64 },
     Prepare { id: SegmentId, bytes: u64 },
 }
 
@@ -327,11 +346,12 @@ impl State {
     }
 
     fn next_step(&mut self, segment_bytes_max: u64) -> Step {
-        let Target { id, file, capacity, filled, window, wanted } = &self.target;
+        let Target { id, file, pages, capacity, filled, window, wanted } = &self.target;
         if filled < wanted {
             // One window at a time, so that commits do not wait behind a long sync.
             let to = filled.saturating_add(*window).min(*capacity);
-            return Step::Fill { id: *id, file: Arc::clone(file), from: *filled, to };
+            let (id, file, pages) = (*id, Arc::clone(file), pages.clone());
+            return Step::Fill { id, file, pages, from: *filled, to };
         }
         let id = self.next_id;
         self.next_id = id.next();

@@ -19,8 +19,6 @@ use crate::types::{Nanos, Seq};
 /// Nanoseconds between two writes of a header slot, at least.
 const SLOT_INTERVAL_NANOS: i64 = 100_000_000;
 const ZEROS: [u8; frame::ALIGN] = [0; frame::ALIGN];
-/// Bytes of a mapping whose pages are entered ahead of the first store.
-const POPULATE_BYTES: u64 = 256 * 1024;
 
 /// Notes that are kept for callers who have not asked for them yet.
 const NOTES_KEPT: usize = 64 * 1024;
@@ -31,8 +29,6 @@ pub(super) struct Flush<F> {
     writer: MapWriter,
     segment: Arc<Segment>,
     file: Arc<dyn File>,
-    /// Below this the mapping's pages are present.
-    populated: u64,
     /// Files behind the active one that hold frames which no sync of the log covers, with the last seq of each.
     unsynced: Vec<(Seq, Arc<dyn File>)>,
     /// Places of the frames of the commit at hand.
@@ -57,7 +53,6 @@ impl<F: Fold> Flush<F> {
             fold,
             segment,
             file,
-            populated: writer.committed(),
             writer,
             unsynced: Vec::new(),
             placed: Vec::new(),
@@ -67,30 +62,26 @@ impl<F: Fold> Flush<F> {
         })
     }
 
-    /// Lets the mapping's writer reach `limit`, and enters the pages up to `end` where they are not.
+    /// Lets the mapping's writer reach `limit` where `end` lies behind the limit that it has.
     pub(super) fn reach(&mut self, limit: u64, end: u64) -> Result<()> {
-        if end > self.writer.limit() {
-            self.writer.set_limit(limit)?;
-        }
-        if end > self.populated {
-            let to = end.saturating_add(POPULATE_BYTES).min(self.writer.limit());
-            self.writer.populate(self.populated..to)?;
-            self.populated = to;
-        }
-        Ok(())
+        if end > self.writer.limit() { self.writer.set_limit(limit) } else { Ok(()) }
     }
 
     /// Copies frames into the mapping; they are not visible yet.
-    pub(super) fn write_mapped<D>(
+    pub(super) fn write_mapped(
         &mut self,
-        stage: &mut Stage<D>,
+        stage: &mut Stage<F>,
         drafts: &[Draft<'_>],
+        hints: &[F::Hint],
         received_at: Nanos,
         durable: Seq,
     ) -> Result<()> {
         self.placed.clear();
         for (at, draft) in drafts.iter().enumerate() {
             let sealed = stage.place(draft, batch_marks(at, drafts.len()), received_at, durable);
+            if at == 0 {
+                self.fold.approach(hints);
+            }
             let keys_at = sealed.offset + frame::HEADER_LEN as u64;
             self.writer.write(sealed.offset, &sealed.head)?;
             self.writer.write(keys_at, draft.keys)?;
@@ -109,7 +100,7 @@ impl<F: Fold> Flush<F> {
     /// Folds the frames that were just written, and shows them.
     pub(super) fn fold_mapped(
         &mut self,
-        drafts: &[Draft<'_>],
+        (drafts, hints): (&[Draft<'_>], &[F::Hint]),
         last: Seq,
         marks: &Marks,
         notes: &mut Vec<(Seq, FoldNotes)>,
@@ -121,7 +112,7 @@ impl<F: Fold> Flush<F> {
             keys: draft.keys,
             body: draft.body,
         });
-        self.fold.apply(frames, || marks.set_visible(last), notes);
+        self.fold.apply(frames, hints, || marks.set_visible(last), notes);
     }
 
     /// Ends the active segment, of a log that is written through the mapping, with its roll frame.
@@ -133,12 +124,12 @@ impl<F: Fold> Flush<F> {
         self.fold_bytes(
             to.frame_offset,
             &to.frame,
+            &[F::Hint::default()],
             || marks.set_visible(to.rolled.last_seq),
             &mut Vec::new(),
         );
         let Some(writer) = to.writer else { return Ok(()) };
         self.enter(to.rolled, (&to.next, to.next_file), writer, marks.durable());
-        self.populated = to.next_limit;
         Ok(())
     }
 
@@ -147,10 +138,11 @@ impl<F: Fold> Flush<F> {
         &mut self,
         offset: u64,
         bytes: &[u8],
+        hints: &[F::Hint],
         show: impl FnOnce(),
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) {
-        self.fold.apply(placed_frames(offset, bytes), show, notes);
+        self.fold.apply(placed_frames(offset, bytes), hints, show, notes);
     }
 
     fn enter(
@@ -172,7 +164,7 @@ impl<F: Fold> Flush<F> {
     /// Shows and folds a chunk that stands in its file.
     fn publish(
         &mut self,
-        chunk: &mut Chunk,
+        chunk: &mut Chunk<F::Hint>,
         previous: Option<Rolled>,
         marks: &Marks,
         durable: bool,
@@ -189,9 +181,9 @@ impl<F: Fold> Flush<F> {
             self.writer.set_limit(chunk.limit)?;
         }
         self.writer.publish(end);
-        let last = placed_frames(chunk.offset, &chunk.bytes).last().map(|frame| frame.seq);
-        let Some(last) = last else { return Ok(None) };
-        self.fold_bytes(chunk.offset, &chunk.bytes, || marks.set_visible(last), notes);
+        let Some(first) = placed_frames(chunk.offset, &chunk.bytes).next() else { return Ok(None) };
+        let last = Seq::new(first.seq.get() + chunk.hints.len() as u64 - 1);
+        self.fold_bytes(chunk.offset, &chunk.bytes, &chunk.hints, || marks.set_visible(last), notes);
         let segment = Arc::clone(&chunk.segment);
         Ok(chunk.roll.map(|last_seq| Rolled { segment, end, last_seq }))
     }
@@ -296,7 +288,7 @@ impl<F: Fold> Inner<F> {
     fn write_chunks(
         &self,
         flush: &mut Flush<F>,
-        chunks: &mut [Chunk],
+        chunks: &mut [Chunk<F::Hint>],
         synced: bool,
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) -> Result<()> {
@@ -411,10 +403,11 @@ impl<F: Fold> Inner<F> {
             body: &[],
             body_crc: crc32fast::hash(&[]),
         };
+        let hints = [F::Hint::default()];
         if self.mapped {
-            return self.append_mapped(&[draft], |_| Ok(()), |_| ()).map(drop);
+            return self.append_mapped(&[draft], &hints, |_| Ok(()), |_| ()).map(drop);
         }
-        self.stage(&[draft], |_| Ok(()), |_| ())?;
+        self.stage(&[draft], &hints, |_| Ok(()), |_| ())?;
         self.flush_staged(&mut self.flush.lock())
     }
 }

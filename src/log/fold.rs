@@ -51,10 +51,21 @@ pub(crate) trait Fold: Send + 'static {
     /// What is decided under the lock, against all staged frames, visible or not.
     type Decisions: Send;
 
-    /// Applies frames that are readable in their segment, calls `show`, and says which frames left notes.
+    /// What the caller found out about a frame outside the lock; it goes with the frame to `apply`.
+    type Hint: Clone + Copy + Default + Send;
+
+    /// The frames of these hints will be applied in a while: time to ask for the memory that this will touch.
+    fn foresee(&self, _hints: &[Self::Hint]) {}
+
+    /// The frames of these hints will be applied next.
+    fn approach(&self, _hints: &[Self::Hint]) {}
+
+    /// Applies frames that are readable in their segment, calls `show`, and says which frames left notes. There is a
+    /// hint for every frame.
     fn apply<'a>(
         &mut self,
         frames: impl Iterator<Item = Placed<'a>>,
+        hints: &[Self::Hint],
         show: impl FnOnce(),
         notes: &mut Vec<(Seq, FoldNotes)>,
     );

@@ -153,7 +153,9 @@ pub(crate) fn open_reader(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<
     manifest.gaps.extend(&found.tail.gaps);
     let mut tail = Vec::new();
     for piece in &found.tail.pieces {
-        if let Some(source) = piece.source.and_then(|source| found.unsealed.files.get(source)) {
+        // A file that does not reach behind its header has no frames, and nothing to map.
+        let source = piece.source.and_then(|source| found.unsealed.files.get(source));
+        if let Some(source) = source.filter(|source| source.len >= piece.from) {
             let file = Arc::clone(&source.file);
             tail.push(
                 TailSegment::map(disk, file, header_of(source, piece), &written_of(source, piece), 0)?.0,

@@ -187,6 +187,11 @@ impl Segment {
         &self.map
     }
 
+    /// Takes its pages out of the page table, before a sync of the file that nobody writes to any more.
+    pub(crate) fn release_pages(&self) {
+        self.map.release_pages();
+    }
+
     /// The seq of the frame with this ordinal (L2).
     #[inline]
     pub(crate) fn seq_of(&self, ordinal: Ordinal) -> Seq {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fill::Filler;
-use super::fold::{Draft, Rolled};
+use super::fold::{Draft, Fold, Rolled};
 use super::segment::{FRAME_BYTES_MAX, Segment};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameFlags, FrameHeader, FrameKind, Seed};
@@ -15,12 +15,14 @@ use crate::types::{Epoch, Nanos, Seq};
 const ROLL_BYTES: u64 = ((frame::HEADER_LEN + Roll::LEN) as u64).next_multiple_of(frame::ALIGN as u64);
 
 /// Frames of one segment that were given their place and are not yet in the file.
-pub(crate) struct Chunk {
+pub(crate) struct Chunk<H> {
     pub(crate) segment: Arc<Segment>,
     pub(crate) file: Arc<dyn File>,
     /// Where the bytes go.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
+    /// One for each frame.
+    pub(crate) hints: Vec<H>,
     /// How far the segment's file is filled.
     pub(crate) limit: u64,
     /// Set on the last chunk of a segment: the seq of its roll frame.
@@ -43,7 +45,7 @@ pub(crate) struct Lineage {
 ///
 /// (S1) `end` is 8-byte aligned, and `end + ROLL_BYTES <= capacity`: a segment can always roll.
 /// (S2) Everything below `end` has its place; everything below `limit` exists in the file as zeros or frames.
-pub(crate) struct Stage<D> {
+pub(crate) struct Stage<F: Fold> {
     pub(crate) next_seq: Seq,
     pub(crate) last_received_at: Nanos,
     segment: Arc<Segment>,
@@ -59,11 +61,11 @@ pub(crate) struct Stage<D> {
     /// Whether the manifest says that a writer is at work.
     pub(crate) marked_open: bool,
     /// Frames staged for the next sync, in order; empty where the log is written through the mapping.
-    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) chunks: Vec<Chunk<F::Hint>>,
     pub(crate) staged_bytes: u64,
     /// An emptied buffer to use again.
     pub(crate) spare: Vec<u8>,
-    pub(crate) decisions: D,
+    pub(crate) decisions: F::Decisions,
 }
 
 /// A roll that happened while room was made.
@@ -71,7 +73,6 @@ pub(crate) struct RolledTo {
     pub(crate) rolled: Rolled,
     pub(crate) next: Arc<Segment>,
     pub(crate) next_file: Arc<dyn File>,
-    pub(crate) next_limit: u64,
     /// The writer of the next segment; `None` where it went into a chunk.
     pub(crate) writer: Option<MapWriter>,
     /// The roll frame, for a log that is written through the mapping.
@@ -86,14 +87,14 @@ pub(crate) struct Sealed {
     pub(crate) offset: u64,
 }
 
-impl<D> Stage<D> {
+impl<F: Fold> Stage<F> {
     pub(crate) fn new(
         (segment, file): (Arc<Segment>, Arc<dyn File>),
         (end, limit, capacity): (u64, u64, u64),
         (next_seq, last_received_at): (Seq, Nanos),
         lineage: Lineage,
         marked_open: bool,
-        decisions: D,
+        decisions: F::Decisions,
     ) -> Self {
         let seed = segment.header().seed();
         Self {
@@ -206,10 +207,10 @@ impl<D> Stage<D> {
         let rolled = Rolled { segment: Arc::clone(&self.segment), end: self.end, last_seq: roll_seq };
         let mut writer = Some(prepared.writer);
         if staged {
-            self.chunk().bytes.extend_from_slice(&frame_bytes);
-            if let Some(chunk) = self.chunks.last_mut() {
-                chunk.roll = Some(roll_seq);
-            }
+            let chunk = self.chunk();
+            chunk.bytes.extend_from_slice(&frame_bytes);
+            chunk.hints.push(F::Hint::default());
+            chunk.roll = Some(roll_seq);
         }
         self.segment = Arc::clone(&next);
         self.file = Arc::clone(&next_file);
@@ -222,7 +223,7 @@ impl<D> Stage<D> {
             self.push_chunk(writer.take());
         }
         let frame_offset = sealed.offset;
-        Ok(RolledTo { rolled, next, next_file, next_limit, writer, frame: frame_bytes, frame_offset })
+        Ok(RolledTo { rolled, next, next_file, writer, frame: frame_bytes, frame_offset })
     }
 
     /// Gives a frame its place. The room was made before (S1, S2).
@@ -255,11 +256,11 @@ impl<D> Stage<D> {
     /// Places a frame and appends its bytes to the chunk that the next sync writes.
     pub(crate) fn stage(
         &mut self,
-        draft: &Draft<'_>,
+        (draft, hint): (&Draft<'_>, F::Hint),
         batch: FrameFlags,
         received_at: Nanos,
         durable: Seq,
-    ) -> Sealed {
+    ) {
         let chunk_at = self.end;
         let sealed = self.place(draft, batch, received_at, durable);
         if self.chunks.is_empty() {
@@ -268,13 +269,13 @@ impl<D> Stage<D> {
         let limit = self.limit;
         if let Some(chunk) = self.chunks.last_mut() {
             put(&mut chunk.bytes, &sealed.head, draft);
+            chunk.hints.push(hint);
             chunk.limit = limit;
         }
         self.staged_bytes += self.end - chunk_at;
-        sealed
     }
 
-    fn chunk(&mut self) -> &mut Chunk {
+    fn chunk(&mut self) -> &mut Chunk<F::Hint> {
         if self.chunks.is_empty() {
             // The roll frame has its place already; the chunk begins there.
             let roll_at = self.end - ROLL_BYTES;
@@ -291,7 +292,8 @@ impl<D> Stage<D> {
     fn push_chunk_at(&mut self, offset: u64, writer: Option<MapWriter>) {
         let bytes = std::mem::take(&mut self.spare);
         let (segment, file) = (Arc::clone(&self.segment), Arc::clone(&self.file));
-        self.chunks.push(Chunk { segment, file, offset, bytes, limit: self.limit, roll: None, writer });
+        let (limit, hints) = (self.limit, Vec::new());
+        self.chunks.push(Chunk { segment, file, offset, bytes, hints, limit, roll: None, writer });
     }
 
     /// Offset and limit of the active segment, for the writer of the mapping.

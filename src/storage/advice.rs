@@ -2,14 +2,30 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use memmap2::{Advice, MmapRaw};
 
-use super::map::MapWriter;
+use super::map::{MapWriter, Region};
 use super::to_usize;
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// The pages of a mapping that its writer will come to, for a thread that makes them ready ahead.
+#[derive(Debug, Clone)]
+pub(crate) struct Pages {
+    region: Arc<Region>,
+    name: Arc<str>,
+}
 
 impl MapWriter {
+    /// The pages of the mapping, or `None` where this writer may not store to it.
+    pub(crate) fn pages(&self) -> Option<Pages> {
+        let (_, writable) = self.memory();
+        writable.then(|| Pages { region: Arc::clone(self.region()), name: self.name().into() })
+    }
+}
+
+impl Pages {
     /// Makes the pages of `range` present and writable, so that a store to them neither faults nor finds the disk
     /// full. Where the system cannot do that, nothing happens.
     ///
@@ -18,15 +34,21 @@ impl MapWriter {
     /// [`Error::NoSpace`](crate::error::Error::NoSpace) where the file system has no room for the pages, else
     /// [`Error::Io`](crate::error::Error::Io).
     pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
-        let (memory, writable) = self.memory();
-        if range.start > range.end || range.end > self.limit() || !writable {
-            return Err(self.refusal("the range lies outside the part of the mapping that may be written"));
+        if range.start > range.end || range.end > self.region.capacity() {
+            let reason = "the range lies outside the mapping";
+            return Err(self.error(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
+        let memory = self.region.memory();
         #[cfg(any(test, feature = "testing"))]
         if let Some(gate) = &memory.gate {
             return gate.populate();
         }
-        populate(&memory.raw, &range).map_err(|error| self.error("populate", error))
+        populate(&memory.raw, &range).map_err(|error| self.error(error))
+    }
+
+    #[cold]
+    fn error(&self, source: io::Error) -> Error {
+        Error::io("populate", &*self.name, source)
     }
 }
 

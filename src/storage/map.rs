@@ -14,7 +14,7 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 
 use super::mappings::{Length, LogBounds};
 use super::{Access, to_usize};
@@ -160,6 +160,14 @@ impl Region {
         })
     }
 
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     /// Whether it has a writer that lives.
     pub(super) fn has_writer(&self) -> bool {
         // Acquire: pairs with the Release in the drop of the writer.
@@ -209,6 +217,20 @@ impl Map {
     /// The first offset that can be read.
     pub(crate) fn floor(&self) -> u64 {
         self.region.floor
+    }
+
+    /// Takes the pages out of this process's page table, all at once; the next look at one enters it again.
+    ///
+    /// A sync of a file whose pages are entered for writing protects them one by one, and tells every processor of
+    /// each. Where the system cannot do this, nothing happens.
+    pub(crate) fn release_pages(&self) {
+        #[cfg(any(test, feature = "testing"))]
+        if self.region.memory.gate.is_some() {
+            return; // The image of a simulated file is this memory and nothing else.
+        }
+        // SAFETY: the mapping is shared (M1), so that its bytes are those of the file, and dropping entries of the
+        // page table changes none: a dirty page stays in the page cache. References into it stay valid.
+        let _ = unsafe { self.region.memory.raw.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 
     /// Asks the processor to bring the cache line at `offset` near. Any offset is allowed, and none faults.
@@ -273,6 +295,10 @@ impl MapWriter {
     /// Another reading side of the same mapping.
     pub(crate) fn map(&self) -> Map {
         Map { region: Arc::clone(&self.region) }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The end of the published bytes.
@@ -353,6 +379,12 @@ impl Drop for MapWriter {
         // Release: the last store of this writer comes before the first of the next one.
         self.region.has_writer.store(false, Ordering::Release);
     }
+}
+
+/// Asks the processor to bring the cache line of `item` near, for a use that comes a little later.
+#[inline]
+pub(crate) fn prefetch_item<T>(item: &T) {
+    prefetch(ptr::from_ref(item).cast());
 }
 
 #[cfg(target_arch = "x86_64")]

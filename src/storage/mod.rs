@@ -21,6 +21,7 @@ mod real;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
 
+pub(crate) use advice::Pages;
 pub(crate) use blocks::{BLOCK_BYTES, Blocks, Body, DerivedSource, Remake, is_damage, read_pieces};
 #[cfg_attr(
     not(any(test, feature = "testing")),
@@ -30,7 +31,7 @@ pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
 pub(crate) use env::{OsEntropy, SystemClock};
-pub(crate) use map::{Map, MapWriter};
+pub(crate) use map::{Map, MapWriter, prefetch_item};
 pub(crate) use memory::MemoryFile;
 pub(crate) use real::DirDisk;
 

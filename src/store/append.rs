@@ -1,15 +1,16 @@
 //! The writing calls: one event, a batch, a ticket.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::ack::Ack;
-use super::drafts::{Drafts, other_organisation};
+use super::drafts::Drafts;
 use super::fold::{Decisions, StoreFold};
 use super::writer::{Workspace, Writer};
 use super::{Batch, Store};
 use crate::envelope::{Accepted, Envelope, Notes};
 use crate::error::{Error, Result};
-use crate::log::{Appended, Log, Pending};
+use crate::log::{Appended, Draft, Log, Pending};
 use crate::types::{Nanos, Position, Seq};
 
 impl Store {
@@ -190,63 +191,49 @@ impl Ticket {
 
 impl Writer {
     fn append_accepted(&self, accepted: &Accepted, drafts: &mut Drafts) -> Result<Ack> {
-        drafts.clear();
-        drafts.push_event(accepted)?;
-        let appended = self.append(drafts)?;
+        drafts.set_alone(accepted)?;
+        let appended = self.commit(drafts, &[drafts.alone(accepted)])?;
         let notes = fold_notes(&appended, appended.first).union(accepted.notes());
         Ok(Ack { position: Position { seq: appended.first, epoch: self.epoch }, notes })
     }
 
     fn submit_accepted(&self, accepted: &Accepted, drafts: &mut Drafts) -> Result<Ticket> {
-        drafts.clear();
-        drafts.push_event(accepted)?;
-        self.probe_bindings(drafts)?;
-        let pending = drafts.with_drafts(|frames| {
-            self.log.submit(frames, |decisions| check(decisions, drafts), |decisions| keep(decisions, drafts))
-        })?;
+        drafts.set_alone(accepted)?;
+        let new = Cell::new(false);
+        let pending = self.log.submit(
+            &[drafts.alone(accepted)],
+            drafts.hints(),
+            |decisions| self.check(decisions, drafts, &new),
+            |decisions| keep(decisions, drafts, &new),
+        )?;
         Ok(Ticket { log: Arc::clone(&self.log), pending, epoch: self.epoch, notes: accepted.notes() })
     }
 
     /// Appends what was drafted, all or none.
     pub(super) fn append(&self, drafts: &Drafts) -> Result<Appended> {
-        self.probe_bindings(drafts)?;
-        drafts.with_drafts(|frames| {
-            self.log.append(frames, |decisions| check(decisions, drafts), |decisions| keep(decisions, drafts))
-        })
+        self.commit(drafts, &drafts.frames())
     }
 
-    /// Looks up the organisation of projects that this process has not written to yet.
-    fn probe_bindings(&self, drafts: &Drafts) -> Result<()> {
-        for (_, binding) in drafts.bindings() {
-            if self.known_projects.read().contains(&binding.project_id) {
-                continue;
-            }
-            if let Some(org_id) = self.state.organisation_of(&binding.project_id)? {
-                self.log.decide(|decisions| decisions.organisations.insert(binding.project_id, org_id));
-            }
-            self.known_projects.write().insert(binding.project_id);
-        }
+    fn commit(&self, drafts: &Drafts, frames: &[Draft<'_>]) -> Result<Appended> {
+        let new = Cell::new(false);
+        self.log.append(
+            frames,
+            drafts.hints(),
+            |decisions| self.check(decisions, drafts, &new),
+            |decisions| keep(decisions, drafts, &new),
+        )
+    }
+
+    /// Decides under the log's lock; `new` is set where a project is new.
+    fn check(&self, decisions: &mut Decisions, drafts: &Drafts, new: &Cell<bool>) -> Result<()> {
+        new.set(decisions.check(drafts, |project_id| self.state.organisation_of(project_id))?);
         Ok(())
     }
 }
 
-/// A project belongs to one organisation, the one its first envelope names.
-fn check(decisions: &Decisions, drafts: &Drafts) -> Result<()> {
-    for (index, binding) in drafts.bindings() {
-        if decisions.organisations.get(&binding.project_id).is_some_and(|org_id| *org_id != binding.org_id) {
-            let error = other_organisation();
-            if drafts.len() == 1 {
-                return Err(error);
-            }
-            return Err(Error::InBatch { index: *index, source: Box::new(error) });
-        }
-    }
-    Ok(())
-}
-
-fn keep(decisions: &mut Decisions, drafts: &Drafts) {
-    for (_, binding) in drafts.bindings() {
-        decisions.organisations.entry(binding.project_id).or_insert(binding.org_id);
+fn keep(decisions: &mut Decisions, drafts: &Drafts, new: &Cell<bool>) {
+    if new.get() {
+        decisions.keep(drafts);
     }
 }
 

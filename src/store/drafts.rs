@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::cursor::CursorKeys;
 use crate::format::frame::{FrameFlags, FrameKind, HEADER_LEN};
 use crate::format::keys::EventKeys;
+use crate::index::IdHashes;
 use crate::log::Draft;
 
 /// The organisation that a project's envelopes name.
@@ -26,18 +27,28 @@ struct Item {
 }
 
 /// Encoded frames in one buffer, used again from one append to the next.
-#[derive(Default)]
 pub(super) struct Drafts {
+    /// Key of the hashes of ids.
+    hash_key: [u8; 16],
     bytes: Vec<u8>,
     items: Vec<Item>,
+    /// One for each item.
+    hints: Vec<IdHashes>,
     /// One for each project, with the index of the item that named it first.
     bindings: Vec<(usize, Binding)>,
 }
 
 impl Drafts {
+    /// Nothing yet, for the store with this key of the hashes of ids.
+    pub(super) fn new(hash_key: [u8; 16]) -> Self {
+        let (bytes, items, hints, bindings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { hash_key, bytes, items, hints, bindings }
+    }
+
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.items.clear();
+        self.hints.clear();
         self.bindings.clear();
     }
 
@@ -57,6 +68,33 @@ impl Drafts {
     /// [`Error::Invalid`] where an earlier event of the batch names another organisation for the project, and where
     /// an id is longer than the format holds.
     pub(super) fn push_event(&mut self, accepted: &Accepted) -> Result<()> {
+        self.push_keys(accepted)?;
+        self.push_body(accepted.body());
+        Ok(())
+    }
+
+    /// Makes one event all that is drafted, without its body, for [`Drafts::alone`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Drafts::push_event`].
+    pub(super) fn set_alone(&mut self, accepted: &Accepted) -> Result<()> {
+        self.clear();
+        self.push_keys(accepted)
+    }
+
+    /// The frame of the event that was drafted alone; its body stays where it is.
+    pub(super) fn alone<'a>(&'a self, accepted: &'a Accepted) -> Draft<'a> {
+        Draft {
+            kind: FrameKind::Event,
+            flags: flags_of(accepted),
+            keys: &self.bytes,
+            body: accepted.body(),
+            body_crc: accepted.body_crc(),
+        }
+    }
+
+    fn push_keys(&mut self, accepted: &Accepted) -> Result<()> {
         let binding = Binding {
             project_id: accepted.project_id().into_bytes(),
             org_id: accepted.org_id().into_bytes(),
@@ -77,11 +115,19 @@ impl Drafts {
             anonymous_id: accepted.anonymous_id(),
             message_id: accepted.message_id(),
         };
-        let flags = if accepted.is_stamped() { FrameFlags::STAMPED } else { FrameFlags::default() };
         let start = self.bytes.len();
         keys.encode(&mut self.bytes)
             .ok_or_else(|| Error::invalid("envelope", "an id is longer than the format holds"))?;
-        self.push(FrameKind::Event, flags, start, accepted.body(), accepted.body_crc(), accepted.notes());
+        self.hints.push(IdHashes::of(&self.hash_key, &keys));
+        let end = self.bytes.len();
+        self.items.push(Item {
+            kind: FrameKind::Event,
+            flags: flags_of(accepted),
+            keys: start..end,
+            body: end..end,
+            body_crc: accepted.body_crc(),
+            notes: accepted.notes(),
+        });
         Ok(())
     }
 
@@ -95,24 +141,26 @@ impl Drafts {
         cursor
             .encode(&mut self.bytes)
             .ok_or_else(|| Error::invalid("cursor.name", "must have 1 to 255 bytes"))?;
-        let crc = crc32fast::hash(state);
-        self.push(FrameKind::Cursor, FrameFlags::default(), start, state, crc, Notes::NONE);
+        self.hints.push(IdHashes::default());
+        let end = self.bytes.len();
+        self.items.push(Item {
+            kind: FrameKind::Cursor,
+            flags: FrameFlags::default(),
+            keys: start..end,
+            body: end..end,
+            body_crc: crc32fast::hash(state),
+            notes: Notes::NONE,
+        });
+        self.push_body(state);
         Ok(())
     }
 
-    fn push(
-        &mut self,
-        kind: FrameKind,
-        flags: FrameFlags,
-        keys_start: usize,
-        body: &[u8],
-        body_crc: u32,
-        notes: Notes,
-    ) {
-        let keys = keys_start..self.bytes.len();
+    /// Gives the last item its body.
+    fn push_body(&mut self, body: &[u8]) {
         self.bytes.extend_from_slice(body);
-        let body = keys.end..self.bytes.len();
-        self.items.push(Item { kind, flags, keys, body, body_crc, notes });
+        if let Some(item) = self.items.last_mut() {
+            item.body.end = self.bytes.len();
+        }
     }
 
     /// The organisations that the events name, one for each project, with the index of the first event that does.
@@ -120,24 +168,21 @@ impl Drafts {
         &self.bindings
     }
 
-    /// The frame at `at`, which is below [`Drafts::len`].
-    fn draft(&self, item: &Item) -> Draft<'_> {
-        Draft {
+    /// What the fold is told beside each frame.
+    pub(super) fn hints(&self) -> &[IdHashes] {
+        &self.hints
+    }
+
+    /// All frames in order; the list is the caller's.
+    pub(super) fn frames(&self) -> Vec<Draft<'_>> {
+        let frame = |item: &Item| Draft {
             kind: item.kind,
             flags: item.flags,
             keys: self.bytes.get(item.keys.clone()).unwrap_or_default(),
             body: self.bytes.get(item.body.clone()).unwrap_or_default(),
             body_crc: item.body_crc,
-        }
-    }
-
-    /// Calls `append` with all frames in order.
-    pub(super) fn with_drafts<T>(&self, append: impl FnOnce(&[Draft<'_>]) -> T) -> T {
-        // One event is what most calls bring: no list is allocated for it.
-        match self.items.as_slice() {
-            [item] => append(&[self.draft(item)]),
-            items => append(&items.iter().map(|item| self.draft(item)).collect::<Vec<_>>()),
-        }
+        };
+        self.items.iter().map(frame).collect()
     }
 
     /// The events among the frames, as (index of the frame, notes of accepting it).
@@ -148,6 +193,10 @@ impl Drafts {
             .filter(|(_, item)| item.kind == FrameKind::Event)
             .map(|(at, item)| (at, item.notes))
     }
+}
+
+fn flags_of(accepted: &Accepted) -> FrameFlags {
+    if accepted.is_stamped() { FrameFlags::STAMPED } else { FrameFlags::default() }
 }
 
 /// The error of an envelope whose project belongs to another organisation.

@@ -1,9 +1,8 @@
 //! Opening a store: the log is made whole, and what is derived from it is believed, rebuilt or folded anew.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::fold::{Decisions, StoreFold};
 use super::options::Options;
@@ -80,7 +79,6 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         clock: options.clock,
         state: Arc::clone(&state),
         epoch,
-        known_projects: RwLock::new(HashSet::new()),
         queue,
         sealer: Mutex::new(Some(thread)),
         workspaces: Mutex::new(Vec::new()),

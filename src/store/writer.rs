@@ -1,11 +1,10 @@
 //! What a store that is open for writing has beside its readers' side.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::drafts::Drafts;
 use super::fold::StoreFold;
@@ -37,8 +36,6 @@ pub(super) struct Writer {
     pub(super) state: Arc<ReadState>,
     /// The epoch of everything that is written until the store is opened anew.
     pub(super) epoch: Epoch,
-    /// Projects whose organisation was looked up.
-    pub(super) known_projects: RwLock<HashSet<[u8; 16]>>,
     pub(super) queue: Arc<SealQueue>,
     pub(super) sealer: Mutex<Option<JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a workspace moves between the pool and its user as a pointer")]
@@ -62,7 +59,7 @@ impl Writer {
             Box::new(Workspace {
                 scratch: self.acceptor.scratch(),
                 accepted: Accepted::default(),
-                drafts: Drafts::default(),
+                drafts: Drafts::new(self.state.hash_key),
             })
         })
     }

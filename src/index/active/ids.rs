@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::index::chunks::Rows;
 use crate::index::{IdHash, IdNo, IdPosting, ProjectNo, high, join, low};
+use crate::storage::prefetch_item;
 use crate::types::{Nanos, Ordinal};
 
 /// The smallest hash table has this many entries, each further one twice as many.
@@ -80,10 +81,30 @@ impl IdTable {
         }
     }
 
+    /// Brings the entry near at which a look-up of the hash begins.
+    #[inline]
+    pub(super) fn prefetch_entry(&self, hash: IdHash) {
+        if let Some(entry) = self.table().and_then(|table| table.get(entry_of(table, hash))) {
+            prefetch_item(entry);
+        }
+    }
+
+    /// Brings the slot near to which the entry leads, if it is the first one that a look-up sees.
+    #[inline]
+    pub(super) fn prefetch_slot(&self, hash: IdHash) {
+        let entry = self.table().and_then(|table| table.get(entry_of(table, hash)));
+        let entry = entry.map_or(0, |entry| entry.load(Ordering::Acquire));
+        if high(entry) == high(hash.get())
+            && let Some(slot) = self.slots.row(low(entry).wrapping_sub(1) as usize)
+        {
+            prefetch_item(slot);
+        }
+    }
+
     #[inline]
     fn probe(&self, table: &[AtomicU64], hash: IdHash) -> Probe {
         let mask = table.len().wrapping_sub(1);
-        let mut at = low(hash.get()) as usize & mask;
+        let mut at = entry_of(table, hash);
         // A table is never full, so that there is a free entry on the way.
         for _ in 0..table.len() {
             let entry = table.get(at).map_or(0, |entry| entry.load(Ordering::Acquire));
@@ -111,6 +132,12 @@ impl IdTable {
         let word = low(self.links.word(ordinal as usize, 0));
         ((word & !LATE).checked_sub(1), word & LATE != 0)
     }
+}
+
+/// Where a look-up of the hash begins.
+#[inline]
+fn entry_of(table: &[AtomicU64], hash: IdHash) -> usize {
+    low(hash.get()) as usize & table.len().wrapping_sub(1)
 }
 
 enum Probe {

@@ -19,14 +19,16 @@ struct Recorder {
 
 impl Fold for Recorder {
     type Decisions = u64;
+    type Hint = ();
 
     fn apply<'a>(
         &mut self,
         frames: impl Iterator<Item = Placed<'a>>,
+        hints: &[()],
         show: impl FnOnce(),
         notes: &mut Vec<(Seq, FoldNotes)>,
     ) {
-        for frame in frames {
+        for (frame, ()) in frames.zip(hints) {
             if frame.kind == FrameKind::Event {
                 self.frames.lock().push((frame.seq.get(), frame.body.to_vec()));
                 if frame.body.starts_with(b"note") {
@@ -113,13 +115,14 @@ fn what_was_appended_is_folded_and_stands_in_the_log_after_closing() {
         let (log, frames, _) = start(&disk, level);
         for n in 0..200u32 {
             let body = n.to_le_bytes();
-            let appended =
-                log.append(&[draft(&body), draft(b"note")], |_| Ok(()), |count| *count += 1).unwrap();
+            let appended = log
+                .append(&[draft(&body), draft(b"note")], &[(); 2], |_| Ok(()), |count| *count += 1)
+                .unwrap();
             assert_eq!(appended.notes, [(appended.first.next(), 7)]);
         }
-        assert_eq!(log.decide(|count| *count), 200);
+        assert_eq!(log.inner.stage.lock().decisions, 200);
         log.close(|| ()).unwrap();
-        assert!(matches!(log.append(&[draft(b"late")], |_| Ok(()), |_| ()), Err(Error::Closed)));
+        assert!(matches!(log.append(&[draft(b"late")], &[()], |_| Ok(()), |_| ()), Err(Error::Closed)));
         let folded = frames.lock().clone();
         assert_eq!(folded.len(), 400);
         drop(log);
@@ -137,7 +140,7 @@ fn what_was_acknowledged_survives_a_kill_at_every_level() {
         let disk = SimDisk::default();
         let (log, frames, _) = start(&disk, level);
         for n in 0..100u32 {
-            log.append(&[draft(&n.to_le_bytes())], |_| Ok(()), |_| ()).unwrap();
+            log.append(&[draft(&n.to_le_bytes())], &[()], |_| Ok(()), |_| ()).unwrap();
         }
         let killed = disk.kill();
         let folded = frames.lock().clone();
@@ -154,7 +157,7 @@ fn tickets_share_syncs_and_come_back_in_order() {
     let (log, frames, _) = start(&disk, Durability::Synced);
     let bodies: Vec<[u8; 4]> = (0..500u32).map(u32::to_le_bytes).collect();
     let pending: Vec<_> =
-        bodies.iter().map(|body| log.submit(&[draft(body)], |_| Ok(()), |_| ()).unwrap()).collect();
+        bodies.iter().map(|body| log.submit(&[draft(body)], &[()], |_| Ok(()), |_| ()).unwrap()).collect();
     for ticket in pending {
         log.wait(ticket).unwrap();
     }
@@ -172,7 +175,7 @@ fn threads_that_append_at_once_all_get_their_own_seqs() {
                 let log = &log;
                 scope.spawn(move || {
                     for n in 0..100u8 {
-                        log.append(&[draft(&[thread, n])], |_| Ok(()), |_| ()).unwrap();
+                        log.append(&[draft(&[thread, n])], &[()], |_| Ok(()), |_| ()).unwrap();
                     }
                 });
             }
@@ -192,10 +195,13 @@ fn threads_that_append_at_once_all_get_their_own_seqs() {
 fn a_refused_check_stores_nothing() {
     let disk = SimDisk::default();
     let (log, frames, _) = start(&disk, Durability::Synced);
-    let refused = log.append(&[draft(b"x")], |_| Err(Error::invalid("x", "no")), |_| ());
+    let refused = log.append(&[draft(b"x")], &[()], |_| Err(Error::invalid("x", "no")), |_| ());
     assert!(matches!(refused, Err(Error::Invalid { .. })));
     assert!(frames.lock().is_empty());
     let too_large = vec![0; 5000];
-    assert!(matches!(log.append(&[draft(&too_large)], |_| Ok(()), |_| ()), Err(Error::TooLarge { .. })));
-    assert_eq!(log.append(&[draft(b"y")], |_| Ok(()), |_| ()).unwrap().first, Seq::new(1));
+    assert!(matches!(
+        log.append(&[draft(&too_large)], &[()], |_| Ok(()), |_| ()),
+        Err(Error::TooLarge { .. })
+    ));
+    assert_eq!(log.append(&[draft(b"y")], &[()], |_| Ok(()), |_| ()).unwrap().first, Seq::new(1));
 }

@@ -30,7 +30,7 @@ fn pages_beyond_the_end_of_the_file_are_mapped_and_come_to_life_as_it_grows() {
         assert!(writer.set_limit(end).is_err());
         file.set_len(end).expect("longer");
         writer.set_limit(end).expect("the file is that long");
-        writer.populate(end - (1 << 16)..end).expect("room");
+        writer.pages().expect("writable").populate(end - (1 << 16)..end).expect("room");
         writer.write(end - 3, b"end").expect("room");
         writer.publish(end);
         assert_eq!(map.bytes(end - 3..end), Some(&b"end"[..]));

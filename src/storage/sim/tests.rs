@@ -399,8 +399,8 @@ fn populating_a_mapping_fails_as_planned() {
     let (mut writer, _map) = file.map_log(0, 0, 4096).expect("mapped");
     writer.set_limit(4096).expect("filled");
     disk.fail(FaultPlan { after_ops: 0, kind: FaultKind::NoSpace, sticky: false, ops: OpKind::Map.into() });
-    assert!(matches!(writer.populate(0..4096), Err(Error::NoSpace { .. })));
-    writer.populate(0..4096).expect("once only");
+    assert!(matches!(writer.pages().expect("writable").populate(0..4096), Err(Error::NoSpace { .. })));
+    writer.pages().expect("writable").populate(0..4096).expect("once only");
 }
 
 #[test]

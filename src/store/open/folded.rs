@@ -11,7 +11,7 @@ use crate::index::{ActiveWriter, SealedIndex};
 use crate::limits::Limits;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::{OpenedLog, TailSegment};
-use crate::log::{Marks, Rebuilt, Rolled, Segment};
+use crate::log::{Marks, Placed, Rebuilt, Rolled, Segment};
 use crate::profile::{ProfileMap, Run};
 use crate::storage::{self, Disk, MapWriter};
 use crate::store::derive::{Derived, first_offset};
@@ -101,7 +101,8 @@ fn fold_tail(
     for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
         let (_, offset, frame) = item?;
         let (kind, seq) = (frame.kind(), frame.seq());
-        if let Some(fact) = index_frame(writer, offset, kind, seq, frame.keys(), frame.body()) {
+        let placed = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
+        if let Some(fact) = index_frame(writer, &placed, None) {
             profiles.apply(&fact);
         }
         last = Some(seq.get());
