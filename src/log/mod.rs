@@ -4,6 +4,7 @@
 //! Nothing here knows what a frame is about.
 
 mod append;
+mod close;
 mod durability;
 mod engine;
 mod fill;
