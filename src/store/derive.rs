@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fold::fact_of;
 use super::shelf::{RemakeIndex, RemakeRun, Shelf};
 use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
@@ -10,7 +11,7 @@ use crate::format::names::FileName;
 use crate::index::{self, ActiveIndex, IndexFile, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
 use crate::log::segment::Segment;
-use crate::profile::{self, Delta, Merge, Run, Source};
+use crate::profile::{self, Delta, Merge, ProfileMap, Run, Source};
 use crate::storage::{DerivedSource, Disk, File, Remake};
 use crate::types::Seq;
 
@@ -229,4 +230,19 @@ pub(super) fn index_segment(segment: &Segment, end: u64, hash_key: [u8; 16]) -> 
         }
     }
     Ok(Arc::clone(active.index()))
+}
+
+/// Applies the facts of a segment's frames up to `end`.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] where a frame does not read back.
+pub(super) fn fold_facts(segment: &Segment, end: u64, facts: &mut ProfileMap) -> Result<()> {
+    for item in segment.scan(first_offset(segment), end) {
+        let (_, _, frame) = item?;
+        if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
+            facts.apply(&fact);
+        }
+    }
+    Ok(())
 }

@@ -15,10 +15,11 @@ use crate::error::{Error, Result};
 use crate::format::names::SECRET;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::LogOptions;
-use crate::log::{Log, Parts, RecoveryReport};
+use crate::log::{Log, Parts};
 use crate::storage::{self, Disk};
 
 mod folded;
+mod rebuild;
 
 use folded::Folded;
 
@@ -36,10 +37,10 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let limits = Arc::new(options.limits.clone());
 
     let queue = Arc::new(SealQueue::default());
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, Some(&queue))?;
-    let Folded { state, active, jobs, rebuilt } = folded;
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, Some(&queue))?;
+    let report = folded.report;
+    let Folded { state, active, jobs, .. } = folded;
     let Some(active) = active else { return Err(Error::ReadOnly) };
-    let report = RecoveryReport { rebuilt, ..opened.report.clone() };
     let fold = StoreFold {
         active,
         state: Arc::clone(&state),
@@ -91,11 +92,11 @@ pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let opened = crate::log::open::open_reader(&disk, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let limits = Arc::new(options.limits);
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, None)?;
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, None)?;
     let inner = Inner {
         state: folded.state,
         disk,
-        report: RecoveryReport { rebuilt: folded.rebuilt, ..opened.report },
+        report: folded.report,
         writer: None,
         manifest,
         _lock: Some(opened.lock),

@@ -14,8 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::derive::{self, first_offset, index_origin};
-use super::fold::fact_of;
+use super::derive::{self, index_origin};
 use super::seal::SealQueue;
 use crate::error::{Error, Result};
 use crate::format::manifest::{ProfileRun, SealedSegment};
@@ -130,12 +129,7 @@ impl Remake for RemakeRun {
         let segments: Vec<Shelved> = shelf.sealed.read().iter().filter(is_in).cloned().collect();
         let mut facts = ProfileMap::new(Vec::new(), shelf.hash_key, Arc::clone(&shelf.limits));
         for Shelved { footer, segment } in &segments {
-            for item in segment.scan(first_offset(segment), footer.end) {
-                let (_, _, frame) = item?;
-                if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
-                    facts.apply(&fact);
-                }
-            }
+            derive::fold_facts(segment, footer.end, &mut facts)?;
         }
         let delta = facts.freeze(listed.last_seq).delta;
         let origin = profile::Origin {

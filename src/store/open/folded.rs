@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::{Error, Result};
-use crate::format::manifest::SealedSegment;
-use crate::format::names::FileName;
-use crate::index::{ActiveWriter, SealedIndex};
+use super::rebuild::Rebuild;
+use crate::error::Result;
+use crate::index::ActiveWriter;
 use crate::limits::Limits;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::{OpenedLog, TailSegment};
-use crate::log::{Marks, Placed, Rebuilt, Rolled, Segment};
-use crate::profile::{ProfileMap, Run};
-use crate::storage::{self, Disk, MapWriter};
+use crate::log::{Marks, OnCorruption, Placed, RecoveryReport, Rolled};
+use crate::profile::ProfileMap;
+use crate::storage::{Disk, MapWriter};
 use crate::store::derive::{Derived, first_offset};
-use crate::store::fold::{fact_of, index_frame};
+use crate::store::fold::index_frame;
 use crate::store::handle::{SegmentHandle, Segments};
 use crate::store::seal::{SealJob, SealQueue};
 use crate::store::shelf::Shelf;
@@ -29,8 +28,8 @@ pub(super) struct Folded {
     pub(super) active: Option<ActiveWriter>,
     /// Rolled segments that are to be sealed.
     pub(super) jobs: Vec<SealJob>,
-    /// Derived files that were made anew.
-    pub(super) rebuilt: Vec<Rebuilt>,
+    /// What opening the log found, and what was made anew.
+    pub(super) report: RecoveryReport,
 }
 
 impl Folded {
@@ -41,23 +40,27 @@ impl Folded {
         disk: &Arc<dyn Disk>,
         manifest: &ManifestFile,
         limits: &Arc<Limits>,
+        on_corruption: OnCorruption,
         queue: Option<&Arc<SealQueue>>,
     ) -> Result<Self> {
-        let repair = queue.is_some();
         let current = manifest.current();
         let shelf =
             Arc::new(Shelf::new(current.store_id, current.hash_key, Arc::clone(limits), queue.cloned()));
         let derived = Derived { disk, manifest, shelf: &shelf };
-        let mut rebuilt = Vec::new();
+        let mut rebuild = Rebuild::new(derived, on_corruption, queue.is_some());
         let mut handles = Vec::with_capacity(opened.sealed.len() + opened.tail.len());
         for segment in &opened.sealed {
             let listed = current.segments.iter().find(|listed| listed.id == segment.id());
             let Some(footer) = listed else { continue };
-            let index = sealed_index(&derived, segment, footer, repair, &mut rebuilt)?;
+            handles.extend(rebuild.handles(segment, footer)?.into_iter().map(Arc::new));
             shelf.put(*footer, segment);
-            handles.push(Arc::new(SegmentHandle::sealed(Arc::clone(segment), Arc::new(index))));
         }
-        let mut profiles = profiles(&derived, &opened.sealed, limits, repair, &mut rebuilt)?;
+        let mut profiles = rebuild.profiles(&opened.sealed)?;
+        let Rebuild { rebuilt, gaps: lost, .. } = rebuild;
+        let mut report = RecoveryReport { rebuilt, ..opened.report.clone() };
+        report.gaps.extend(lost.iter().map(|gap| gap.from..=gap.to));
+        let mut gaps = [&*current.gaps, &*lost].concat();
+        gaps.sort_unstable_by_key(|gap| gap.from);
 
         let mut active = None;
         let mut jobs = Vec::new();
@@ -84,10 +87,10 @@ impl Folded {
             profiles: Mutex::new(profiles),
             shelf,
             epochs: current.epochs.clone().into(),
-            gaps: current.gaps.clone().into(),
+            gaps: gaps.into(),
             hash_key: current.hash_key,
         };
-        Ok(Self { state: Arc::new(state), active, jobs, rebuilt })
+        Ok(Self { state: Arc::new(state), active, jobs, report })
     }
 }
 
@@ -108,104 +111,4 @@ fn fold_tail(
         last = Some(seq.get());
     }
     Ok(last)
-}
-
-/// Why a derived file is not believed and is made anew; `None` for any other error.
-fn doubt(error: &Error) -> Option<String> {
-    match error {
-        error if storage::is_not_found(error) => Some("it is missing".to_owned()),
-        Error::Corrupt { reason, .. } | Error::UnsupportedFormat { reason, .. } => {
-            Some(reason.clone().into_owned())
-        }
-        error if storage::is_damage(error) => Some("the disk cannot read it".to_owned()),
-        _ => None,
-    }
-}
-
-/// The index of a sealed segment: the listed file, or one made anew where that is missing, stale or damaged.
-fn sealed_index(
-    derived: &Derived<'_>,
-    segment: &Arc<Segment>,
-    footer: &SealedSegment,
-    repair: bool,
-    rebuilt: &mut Vec<Rebuilt>,
-) -> Result<SealedIndex> {
-    let reason = match derived.open_index(segment, footer) {
-        Ok(Some(index)) => return Ok(index),
-        Ok(None) => "the manifest lists none".to_owned(),
-        Err(error) => doubt(&error).ok_or(error)?,
-    };
-    rebuilt.push(Rebuilt { file: FileName::Index(footer.id).to_string(), reason });
-    if !repair {
-        return derived.index_in_memory(segment, footer);
-    }
-    let (listed, index) = derived.rebuild_index(segment, footer)?;
-    derived.disk.sync_dir()?;
-    derived.manifest.update(|manifest| {
-        if let Some(entry) = manifest.segments.iter_mut().find(|entry| entry.id == footer.id) {
-            entry.index = Some(listed);
-        }
-    })?;
-    Ok(index)
-}
-
-/// The profiles of all sealed segments: the listed runs, and folds of the segments that no believed run covers.
-fn profiles(
-    derived: &Derived<'_>,
-    sealed: &[Arc<Segment>],
-    limits: &Arc<Limits>,
-    repair: bool,
-    rebuilt: &mut Vec<Rebuilt>,
-) -> Result<ProfileMap> {
-    let current = derived.manifest.current();
-    let mut runs: Vec<Arc<Run>> = Vec::new();
-    let mut doubted = Vec::new();
-    for listed in &current.runs {
-        match derived.open_run(listed) {
-            Ok(run) => runs.push(Arc::new(run)),
-            Err(error) => {
-                let reason = doubt(&error).ok_or(error)?;
-                rebuilt.push(Rebuilt { file: FileName::ProfileRun(listed.number).to_string(), reason });
-                doubted.push(listed.number);
-            }
-        }
-    }
-    let is_covered = |runs: &[Arc<Run>], footer: &SealedSegment| {
-        runs.iter().any(|run| run.first_seq() <= footer.base_seq && footer.last_seq() <= run.last_seq())
-    };
-    let mut loose = ProfileMap::new(Vec::new(), derived.shelf.hash_key, Arc::clone(limits));
-    let mut made = Vec::new();
-    for segment in sealed {
-        let Some(footer) = current.segments.iter().find(|listed| listed.id == segment.id()) else { continue };
-        if is_covered(&runs, footer) {
-            continue;
-        }
-        for item in segment.scan(first_offset(segment), footer.end) {
-            let (_, _, frame) = item?;
-            if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
-                loose.apply(&fact);
-            }
-        }
-        if repair {
-            let frozen = loose.freeze(footer.last_seq());
-            let (listed, run) = derived.write_run(footer.base_seq, footer.last_seq(), &frozen.delta)?;
-            derived.disk.sync_dir()?;
-            derived.manifest.update(|manifest| {
-                manifest.next_run = listed.number + 1;
-                let at = manifest.runs.partition_point(|old| old.first_seq < listed.first_seq);
-                manifest.runs.insert(at, listed);
-            })?;
-            made.push(Arc::new(run));
-            loose = ProfileMap::new(Vec::new(), derived.shelf.hash_key, Arc::clone(limits));
-        }
-    }
-    if repair && !doubted.is_empty() {
-        derived.manifest.update(|manifest| manifest.runs.retain(|run| !doubted.contains(&run.number)))?;
-        for number in doubted {
-            derived.remove_run(number);
-        }
-    }
-    runs.append(&mut made);
-    runs.sort_by_key(|run| run.first_seq());
-    Ok(loose.with_runs(runs))
 }
