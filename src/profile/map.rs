@@ -121,9 +121,9 @@ impl ProfileMap {
     }
 
     /// Replaces a run by one of the same rows in another file.
-    pub(crate) fn renewed(&mut self, run: Arc<Run>) {
+    pub(crate) fn renewed(&mut self, run: &Arc<Run>) {
         let is_it = |old: &Arc<Run>| old.number() == run.number();
-        let runs = self.runs.iter().map(|old| Arc::clone(if is_it(old) { &run } else { old }));
+        let runs = self.runs.iter().map(|old| Arc::clone(if is_it(old) { run } else { old }));
         self.runs = runs.collect();
     }
 

@@ -232,7 +232,7 @@ impl Sealer {
                     return Ok(());
                 };
                 write()?;
-                self.state.profiles.lock().renewed(Arc::new(derived.open_run(listed)?));
+                self.state.profiles.lock().renewed(&Arc::new(derived.open_run(listed)?));
             }
             FileName::Segment(_) => {}
         }

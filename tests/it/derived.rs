@@ -73,11 +73,11 @@ impl Sample {
         for name in self.found.cursors.keys() {
             store.cursor(cursor_key(name))?;
         }
-        store.projects()?.into_iter().try_for_each(|id| self.read_view(&store.project(id).view()?))
+        store.projects()?.into_iter().try_for_each(|id| Self::read_view(&store.project(id).view()?))
     }
 
     /// Asks a view for everything once.
-    fn read_view(&self, view: &View) -> envelog::Result<()> {
+    fn read_view(view: &View) -> envelog::Result<()> {
         view.events().iter().try_for_each(|event| event.map(drop))?;
         view.profiles()?.try_for_each(|profile| profile.map(drop))?;
         for (name, values) in [("event_types", view.event_types()?), ("modules", view.modules()?)] {
@@ -264,7 +264,7 @@ fn a_view_of_a_damaged_file_stays_usable() {
     store.close().unwrap();
     drop(store);
     for view in &pinned {
-        sample.read_view(view).unwrap();
+        Sample::read_view(view).unwrap();
     }
     let events: usize = pinned.iter().map(|view| view.events().iter().count()).sum();
     assert_eq!(events, sample.found.kept.len());

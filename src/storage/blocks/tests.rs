@@ -59,8 +59,9 @@ fn a_block_is_read_by_pread_before_its_mapping_and_once_only() {
     assert_eq!(blocks.get(4090, 20).unwrap(), &whole[24 + 4090..24 + 4110]);
     let after = reads(&disk);
     assert!(after > before, "the blocks are read from the file");
-    for (start, len) in [(0, 10), (4000, 200), (8000, 100), (0, 0)] {
+    for (start, len) in [(0_u32, 10_u32), (4000, 200), (8000, 100), (0, 0)] {
         let (from, to) = ((24 + start) as usize, (24 + start + len) as usize);
+        let (start, len) = (start.into(), len.into());
         assert_eq!(blocks.get(start, len).unwrap(), &whole[from..to]);
     }
     assert_eq!(reads(&disk), after, "what was checked is not read again");
