@@ -13,7 +13,11 @@ pub enum OnCorruption {
     Fail,
     /// Set the damaged files aside and open without the damaged range, widened to whole batches.
     ///
-    /// Every later record is kept, and readers that cross the range are told.
+    /// Every later record is kept, and readers that cross the range are told, with [`Error::Gap`](crate::Error::Gap).
+    ///
+    /// Damage inside a sealed segment is found when it is first read, and is a gap from then on; nothing is set aside,
+    /// and nothing of the segment is changed. Where its index has to be made anew, it is made of the readable part, in
+    /// memory, each time the store is opened, and the gap is in the [`RecoveryReport`].
     Quarantine,
 }
 
@@ -30,7 +34,8 @@ pub struct RecoveryReport {
     /// Whole frames that were dropped: they stood behind the end of the log, or in a batch that was cut short, and
     /// had never been promised to survive a power loss.
     pub frames_dropped: u64,
-    /// Ranges of seqs that this opening gave up because they are damaged.
+    /// Ranges of seqs that this opening gave up because they are damaged, in the tail of the log, whole segments, and
+    /// parts of sealed segments whose index had to be made anew.
     pub gaps: Vec<RangeInclusive<Seq>>,
     /// Files that were put into the store's `quarantine` directory, by their names in the store's directory.
     pub quarantined: Vec<String>,

@@ -71,7 +71,9 @@ impl Store {
             for project in handle.index_until(snapshot.visible).projects()? {
                 stats.events += u64::from(project.events);
             }
-            stats.log_bytes += handle.segment.committed();
+            let segment = &handle.segment;
+            let frames = segment.committed().saturating_sub(segment.first_offset());
+            stats.log_bytes += frames + u64::from(segment.header().header_len);
         }
         stats.rebuilt = inner.state.shelf.rebuilt();
         if let Some(writer) = &inner.writer {
