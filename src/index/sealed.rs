@@ -1,26 +1,26 @@
 //! The index of a sealed segment: a mapped file of which each query touches a few cache lines.
 //!
 //! Opening it checks the header and the block checksums against the checksum in the manifest, without reading the
-//! content. The content is checked by blocks of 4,096 bytes, each when it is first read.
+//! content. The content is checked by blocks of 4,096 bytes, each when it is first read; both by `pread`.
 //!
-//! A file that was damaged is never believed: the read that touches the damage returns [`Error::Corrupt`], upon
-//! which the store rebuilds the index from the segment. Bytes that were never written by this crate and have right
+//! A file that was damaged is never believed: the read that touches the damage makes the file anew from the segment
+//! and answers from that, or returns [`Error::Corrupt`] where the segment is damaged as well. Bytes that were never written by this crate and have right
 //! checksums all the same can give wrong answers; they cannot make a read leave the file or panic.
 
 mod columns;
-mod content;
 mod ids;
 mod names;
 mod types;
 
-use self::content::Content;
+use std::borrow::Cow;
+
 use super::TimeRange;
-use super::layout::{CHECKED_BLOCK, Header, Origin, RULES, Section};
+use super::layout::{CHECKED_BLOCK, FIXED_LEN, Header, Origin, RULES, Section};
 use crate::error::{Error, Result};
 use crate::format::bytes::ByteReader;
 use crate::format::head::{FileKind, HEAD_LEN};
 use crate::format::manifest::DerivedFile;
-use crate::storage::File;
+use crate::storage::{self, Access, BLOCK_BYTES, Blocks, Body, DerivedSource};
 use crate::types::Nanos;
 
 pub(super) use self::columns::pair_of;
@@ -31,7 +31,7 @@ pub(super) use self::types::{SealedList, TypeEntry};
 /// The index of a sealed segment.
 #[derive(Debug)]
 pub(crate) struct SealedIndex {
-    content: Content,
+    content: Blocks,
     header: Header,
 }
 
@@ -42,10 +42,21 @@ impl SealedIndex {
     ///
     /// [`Error::Corrupt`] where the file is not the one that was listed, was made from something else, or is damaged
     /// before its content; [`Error::UnsupportedFormat`] where a later version wrote it; [`Error::Io`] where it cannot
-    /// be mapped. The store then rebuilds it.
-    pub(crate) fn open(file: &dyn File, listed: &DerivedFile, origin: &Origin) -> Result<Self> {
+    /// be read or mapped. The store then rebuilds it.
+    pub(crate) fn open(source: DerivedSource, listed: &DerivedFile, origin: &Origin) -> Result<Self> {
+        let name = &source.name;
+        let file = source.disk.open(name, Access::Read)?;
+        let mut fixed = [0; FIXED_LEN];
+        let read = file.read_at(0, &mut fixed)?;
+        let header = parse(name, fixed.get(..read).unwrap_or_default(), file.len()?, listed, origin)?;
+        let mut whole = crc32fast::Hasher::new();
+        storage::read_pieces(&*file, 0..header.content_start(), |piece| whole.update(piece))?;
+        check_whole(name, whole, &header, listed)?;
         let map = file.map_whole()?;
-        Self::parse(content::Bytes::Mapped(map), file.name(), listed, origin)
+        if map.committed() != listed.len {
+            return Err(corrupt(name, map.committed(), "the file is not as long as the manifest says"));
+        }
+        Ok(Self { content: Blocks::of_file(source, map, body(&header)), header })
     }
 
     /// Takes the bytes of a file that could not be written, as a reader does that finds an index missing.
@@ -59,42 +70,14 @@ impl SealedIndex {
         listed: &DerivedFile,
         origin: &Origin,
     ) -> Result<Self> {
-        Self::parse(content::Bytes::Owned(bytes), name, listed, origin)
-    }
-
-    fn parse(bytes: content::Bytes, name: &str, listed: &DerivedFile, origin: &Origin) -> Result<Self> {
-        let corrupt = |offset, reason| content::corrupt(name, offset, reason);
-        let len = bytes.len();
-        if len != listed.len {
-            return Err(corrupt(len.min(listed.len), "the file is not as long as the manifest says"));
-        }
-        if listed.rules != RULES {
-            return Err(corrupt(0, "the index was made by other rules"));
-        }
-        let fixed = bytes
-            .get(0..super::layout::FIXED_LEN as u64)
-            .ok_or_else(|| corrupt(0, "the file is shorter than its header"))?;
-        let mut reader = ByteReader::new(fixed);
-        FileKind::Index.check_head(name, &mut reader)?;
-        let header = Header::parse(&mut reader)
-            .ok_or_else(|| corrupt(HEAD_LEN as u64, "the header makes no sense"))?;
-        if header.rules != listed.rules || header.origin != *origin {
-            return Err(corrupt(HEAD_LEN as u64, "the index was made from something else than this segment"));
-        }
-        let start = header.content_start();
-        if start.checked_add(header.content_len) != Some(len) {
-            return Err(corrupt(128, "the content is not as long as the header says"));
-        }
-        // The checksum of the whole file, without reading the content: what the header says of it is part of what is
-        // read here, so that both are right or the sum is wrong.
-        let prefix = bytes.get(0..start).ok_or_else(|| corrupt(0, "the file is shorter than its header"))?;
+        let fixed = bytes.get(..FIXED_LEN).unwrap_or(&bytes);
+        let header = parse(name, fixed, bytes.len() as u64, listed, origin)?;
+        let start = usize::try_from(header.content_start()).ok();
+        let prefix = start.and_then(|start| bytes.get(..start)).unwrap_or_default();
         let mut whole = crc32fast::Hasher::new();
         whole.update(prefix);
-        whole.combine(&crc32fast::Hasher::new_with_initial_len(header.content_crc, header.content_len));
-        if whole.finalize() != listed.crc {
-            return Err(corrupt(0, "the header does not match the checksum in the manifest"));
-        }
-        Ok(Self { content: Content::new(name, bytes, start, header.content_len), header })
+        check_whole(name, whole, &header, listed)?;
+        Ok(Self { content: Blocks::of_bytes(name, bytes.into(), body(&header)), header })
     }
 
     /// The same bytes again, with nothing checked yet.
@@ -121,7 +104,7 @@ impl SealedIndex {
     /// [`Error::Corrupt`] at the first damaged block.
     #[cfg(test)]
     pub(crate) fn verify(&self) -> Result<()> {
-        (0..self.header.blocks()).try_for_each(|block| self.content.check_block(block))
+        self.content.check_all()
     }
 
     /// Some bytes of a section, checked.
@@ -164,10 +147,60 @@ impl SealedIndex {
     }
 }
 
+/// Reads the first bytes of a file of `len` bytes.
+fn parse(name: &str, fixed: &[u8], len: u64, listed: &DerivedFile, origin: &Origin) -> Result<Header> {
+    if len != listed.len {
+        return Err(corrupt(name, len.min(listed.len), "the file is not as long as the manifest says"));
+    }
+    if listed.rules != RULES {
+        return Err(corrupt(name, 0, "the index was made by other rules"));
+    }
+    if fixed.len() < FIXED_LEN {
+        return Err(corrupt(name, 0, "the file is shorter than its header"));
+    }
+    let mut reader = ByteReader::new(fixed);
+    FileKind::Index.check_head(name, &mut reader)?;
+    let header = Header::parse(&mut reader)
+        .ok_or_else(|| corrupt(name, HEAD_LEN as u64, "the header makes no sense"))?;
+    if header.rules != listed.rules || header.origin != *origin {
+        let reason = "the index was made from something else than this segment";
+        return Err(corrupt(name, HEAD_LEN as u64, reason));
+    }
+    if header.content_start().checked_add(header.content_len) != Some(len) {
+        return Err(corrupt(name, 128, "the content is not as long as the header says"));
+    }
+    Ok(header)
+}
+
+/// Checks the checksum of the whole file, without reading the content: what the header says of it is part of what
+/// `prefix` was taken over, so that both are right or the sum is wrong.
+fn check_whole(
+    name: &str,
+    mut prefix: crc32fast::Hasher,
+    header: &Header,
+    listed: &DerivedFile,
+) -> Result<()> {
+    prefix.combine(&crc32fast::Hasher::new_with_initial_len(header.content_crc, header.content_len));
+    if prefix.finalize() == listed.crc {
+        return Ok(());
+    }
+    Err(corrupt(name, 0, "the header does not match the checksum in the manifest"))
+}
+
+/// Where the content of a file stands.
+fn body(header: &Header) -> Body {
+    Body { start: header.content_start(), len: header.content_len, crcs_at: FIXED_LEN as u64 }
+}
+
+#[cold]
+fn corrupt(name: &str, offset: u64, reason: &'static str) -> Error {
+    Error::Corrupt { file: name.to_owned(), offset, seq: None, reason: Cow::Borrowed(reason) }
+}
+
 /// The two timestamps at the start of `bytes`.
 fn times_of(reader: &mut ByteReader<'_>) -> Option<TimeRange> {
     Some(TimeRange { min: Nanos::new(reader.i64()?), max: Nanos::new(reader.i64()?) })
 }
 
 /// Blocks are pages, so that a check reads no page more than it must.
-const _: () = assert!(CHECKED_BLOCK == 4096);
+const _: () = assert!(CHECKED_BLOCK == 4096 && BLOCK_BYTES == CHECKED_BLOCK);

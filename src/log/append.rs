@@ -28,7 +28,7 @@ impl<F: Fold> Inner<F> {
     }
 
     /// What must happen before the log moves to another segment; gives the salt of that one.
-    fn before_roll(&self) -> Result<u64> {
+    pub(super) fn before_roll(&self) -> Result<u64> {
         self.disk.check_process()?;
         self.gate.pass()?;
         let mut salt = [0; 8];

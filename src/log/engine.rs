@@ -278,7 +278,7 @@ impl<F: Fold> Log<F> {
 
     /// Takes no more appends, syncs, marks the end as clean and ends the threads. A second call does nothing.
     ///
-    /// `before` is called once no append is taken and everything staged is folded.
+    /// `before` is called once no append is taken, everything staged is folded and the last long segment is rolled.
     ///
     /// # Errors
     ///
@@ -290,6 +290,7 @@ impl<F: Fold> Log<F> {
         let _closing = self.closing.lock();
         let outcome = if inner.marks.close() {
             let written = inner.flush_staged(&mut inner.flush.lock());
+            let written = written.and_then(|()| inner.roll_at_close());
             before();
             written.and_then(|()| inner.mark_closed())
         } else {

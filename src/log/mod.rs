@@ -4,6 +4,7 @@
 //! Nothing here knows what a frame is about.
 
 mod append;
+mod close;
 mod durability;
 mod engine;
 mod fill;
@@ -24,5 +25,5 @@ pub use durability::Durability;
 pub(crate) use engine::{Appended, Log, Parts, Pending, PoisonOnPanic, sync_rolled};
 pub(crate) use fold::{Draft, Fold, FoldNotes, Placed, RollGate, Rolled};
 pub(crate) use marks::Marks;
-pub use report::{OnCorruption, RecoveryReport};
+pub use report::{OnCorruption, Rebuilt, RecoveryReport};
 pub(crate) use segment::Segment;

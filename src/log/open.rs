@@ -25,8 +25,10 @@ use crate::types::{Nanos, SegmentId, Seq};
 mod create;
 mod found;
 mod inventory;
+mod salvage;
 
 use found::{Found, Lost};
+pub(crate) use salvage::salvage;
 
 /// Bytes of a roll frame, which has no keys.
 const ROLL_BYTES: usize = frame::HEADER_LEN + Roll::LEN;

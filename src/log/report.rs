@@ -13,7 +13,11 @@ pub enum OnCorruption {
     Fail,
     /// Set the damaged files aside and open without the damaged range, widened to whole batches.
     ///
-    /// Every later record is kept, and readers that cross the range are told.
+    /// Every later record is kept, and readers that cross the range are told, with [`Error::Gap`](crate::Error::Gap).
+    ///
+    /// Damage inside a sealed segment is found when it is first read, and is a gap from then on; nothing is set aside,
+    /// and nothing of the segment is changed. Where its index has to be made anew, it is made of the readable part, in
+    /// memory, each time the store is opened, and the gap is in the [`RecoveryReport`].
     Quarantine,
 }
 
@@ -30,13 +34,30 @@ pub struct RecoveryReport {
     /// Whole frames that were dropped: they stood behind the end of the log, or in a batch that was cut short, and
     /// had never been promised to survive a power loss.
     pub frames_dropped: u64,
-    /// Ranges of seqs that this opening gave up because they are damaged.
+    /// Ranges of seqs that this opening gave up because they are damaged, in the tail of the log, whole segments, and
+    /// parts of sealed segments whose index had to be made anew.
     pub gaps: Vec<RangeInclusive<Seq>>,
     /// Files that were put into the store's `quarantine` directory, by their names in the store's directory.
     pub quarantined: Vec<String>,
     /// Files of the store that were removed: left-overs of an interrupted write or of an earlier recovery, derived
     /// files that do not count, and segments that were copied.
     pub removed: Vec<String>,
+    /// Derived files, of indexes and profiles, that were missing or damaged and were made anew from the log. A store
+    /// that is open for reading holds them in memory.
+    ///
+    /// Damage that opening does not read is found by the query that reads it; [`Stats`](crate::Stats) counts the files
+    /// that were made anew then.
+    pub rebuilt: Vec<Rebuilt>,
     /// Bytes read to find the end of the log.
     pub bytes_scanned: u64,
+}
+
+/// A derived file that was made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// Its name in the store's directory.
+    pub file: String,
+    /// What was wrong with it.
+    pub reason: String,
 }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::report::OnCorruption;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameFault, FrameView, HEADER_LEN, Seed, stride};
 use crate::format::manifest::SealedSegment;
@@ -77,6 +79,8 @@ pub(crate) struct Segment {
     file: Mutex<Option<Arc<dyn File>>>,
     all_checked: AtomicBool,
     checked: Checked,
+    /// What reading a damaged frame tells.
+    on_corruption: OnCorruption,
 }
 
 impl fmt::Debug for Segment {
@@ -100,6 +104,7 @@ impl Segment {
             file: Mutex::new(Some(file)),
             all_checked: AtomicBool::new(true),
             checked: Checked::new(0),
+            on_corruption: OnCorruption::Fail,
         }
     }
 
@@ -149,6 +154,33 @@ impl Segment {
             file: Mutex::new(None),
             all_checked: AtomicBool::new(false),
             checked: Checked::new(listed.frames),
+            on_corruption: OnCorruption::Fail,
+        })
+    }
+
+    /// The same segment, of which a damaged frame is told as damage or, in quarantine, as a gap.
+    pub(crate) fn with_damage(self, on_corruption: OnCorruption) -> Self {
+        Self { on_corruption, ..self }
+    }
+
+    /// A part of a sealed segment, as a segment of its own that begins with another seq.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    pub(crate) fn part(&self, base_seq: Seq, frames: u32, bytes: Range<u64>) -> Result<Self> {
+        let (_, map) = self.file()?.map_log(bytes.start, bytes.end, bytes.end)?;
+        Ok(Self {
+            header: SegmentHeader { base_seq, ..self.header },
+            seed: self.seed,
+            name: self.name.clone(),
+            first: bytes.start,
+            map,
+            disk: Arc::clone(&self.disk),
+            file: Mutex::new(None),
+            all_checked: AtomicBool::new(false),
+            checked: Checked::new(frames),
+            on_corruption: self.on_corruption,
         })
     }
 
@@ -228,12 +260,12 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where no such frame stands there.
+    /// [`Error::Corrupt`] where no such frame stands there, or [`Error::Gap`] where damage is quarantined.
     #[inline]
     pub(crate) fn frame(&self, ordinal: Ordinal, offset: u32) -> Result<FrameView<'_>> {
         let offset = u64::from(offset);
         if !self.is_checked(ordinal) {
-            self.check(ordinal, offset)?;
+            self.check(ordinal, offset).map_err(|error| self.lost(ordinal, error))?;
         }
         let bytes = self.map.bytes(offset..self.map.committed());
         match bytes.map(FrameView::trusted) {
@@ -273,6 +305,15 @@ impl Segment {
         let mut buffer = Vec::new();
         self.read_frames(offset, end, CHECK_BYTES, &mut buffer)?;
         self.check_frames(&buffer, offset, seq).map(drop)
+    }
+
+    #[cold]
+    fn lost(&self, ordinal: Ordinal, error: Error) -> Error {
+        let seq = self.seq_of(ordinal);
+        match (error, self.on_corruption) {
+            (Error::Corrupt { .. }, OnCorruption::Quarantine) => Error::Gap { from: seq, to: seq },
+            (error, _) => error,
+        }
     }
 
     /// Reads at least one whole frame at `offset`, and `wanted` bytes if there are so many before `end`.

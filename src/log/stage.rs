@@ -145,8 +145,33 @@ impl<F: Fold> Stage<F> {
         if self.end + bytes + ROLL_BYTES <= self.capacity {
             return Ok(None);
         }
+        self.roll_now(filler, durable, staged, before_roll).map(Some)
+    }
+
+    /// Moves to the next segment, as [`Stage::roll_for`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSpace`] where the disk is full; the position is then as it was.
+    pub(crate) fn roll_now(
+        &mut self,
+        filler: &Filler,
+        durable: Seq,
+        staged: bool,
+        before_roll: &mut dyn FnMut() -> Result<u64>,
+    ) -> Result<RolledTo> {
         self.ensure_filled(0, filler)?;
-        self.roll(filler, durable, staged, before_roll).map(Some)
+        self.roll(filler, durable, staged, before_roll)
+    }
+
+    /// Bytes of the frames of this segment.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        self.end.saturating_sub(u64::from(self.lineage.header_len))
+    }
+
+    /// Longest segment that is begun from now on, in bytes.
+    pub(crate) fn segment_bytes_max(&self) -> u64 {
+        self.lineage.segment_bytes_max
     }
 
     /// Makes sure that `bytes`, and a roll frame behind them, find zeros to replace (S2).

@@ -120,6 +120,13 @@ impl ProfileMap {
         self.runs = runs.into();
     }
 
+    /// Replaces a run by one of the same rows in another file.
+    pub(crate) fn renewed(&mut self, run: &Arc<Run>) {
+        let is_it = |old: &Arc<Run>| old.number() == run.number();
+        let runs = self.runs.iter().map(|old| Arc::clone(if is_it(old) { run } else { old }));
+        self.runs = runs.collect();
+    }
+
     /// The profile of a person; `None` where no identify made one.
     ///
     /// # Errors

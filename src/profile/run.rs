@@ -1,27 +1,24 @@
 //! A run: sorted rows in a file, found by a table of hashed slots, walked by a table of offsets.
 //!
 //! The layout of the file is specified in [`layout`]. A file is mapped whole, its header and the list of its block
-//! checksums are checked when it is opened, and a block when it is first read.
+//! checksums are checked when it is opened, and a block when it is first read; both by `pread`.
 
 mod builder;
 mod layout;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::delta::Bounds;
 use crate::error::{Error, Result};
 use crate::format::bytes::ByteReader;
 use crate::format::head::FileKind;
 use crate::format::manifest;
-use crate::storage::{File, Map};
+use crate::storage::{self, Access, Blocks, Body, DerivedSource};
 use crate::types::Seq;
 
 pub(crate) use builder::write;
-use layout::{
-    ALIGN, BLOCK_LEN, CRC_AT, HEADER_LEN, Header, OFFSET_LEN, ROW_HEAD_LEN, SLOT_LEN, Tables, hash_check,
-};
+use layout::{ALIGN, CRC_AT, HEADER_LEN, Header, OFFSET_LEN, ROW_HEAD_LEN, SLOT_LEN, Tables, hash_check};
 pub(crate) use layout::{KeyHash, Origin, RULES};
 
 /// A row of a run by its place: the file's bytes of key and row.
@@ -34,12 +31,10 @@ pub(crate) struct Found {
 /// An open run, mapped. Each block is checked when it is first read.
 #[derive(Debug)]
 pub(crate) struct Run {
-    name: String,
-    map: Map,
+    /// Everything between the header and the checksums.
+    blocks: Blocks,
     header: Header,
     tables: Tables,
-    /// A bit for each block that was checked.
-    checked: Box<[AtomicU64]>,
 }
 
 impl Run {
@@ -50,20 +45,20 @@ impl Run {
     /// [`Error::Corrupt`] where the file is not the one that was listed, or was made by other rules: it has to be made
     /// anew. [`Error::UnsupportedFormat`] where a later version wrote it.
     pub(crate) fn open(
-        file: &dyn File,
+        source: DerivedSource,
         listed: &manifest::ProfileRun,
         store_id: [u8; 16],
         hash_key: &[u8; 16],
     ) -> Result<Self> {
-        let name = file.name().to_owned();
-        let map = file.map_whole()?;
-        let corrupt = |offset: usize, reason: &'static str| corrupt(&name, offset as u64, reason);
-        let head = map
-            .bytes(0..HEADER_LEN as u64)
-            .ok_or_else(|| corrupt(0, "the file is shorter than its header"))?;
-        let mut reader = ByteReader::new(head);
-        FileKind::ProfileRun.check_head(&name, &mut reader)?;
-        let (covered, crc) = head.split_at_checked(CRC_AT).unwrap_or((head, &[]));
+        let file = source.disk.open(&source.name, Access::Read)?;
+        let corrupt = |offset: usize, reason: &'static str| corrupt(&source.name, offset as u64, reason);
+        let mut head = [0; HEADER_LEN];
+        if file.read_at(0, &mut head)? < HEADER_LEN {
+            return Err(corrupt(0, "the file is shorter than its header"));
+        }
+        let mut reader = ByteReader::new(&head);
+        FileKind::ProfileRun.check_head(&source.name, &mut reader)?;
+        let (covered, crc) = head.split_at_checked(CRC_AT).unwrap_or((&head, &[]));
         if crc != listed.file.crc.to_le_bytes() || crc32fast::hash(covered).to_le_bytes() != crc {
             return Err(corrupt(CRC_AT, "the header's checksum does not match"));
         }
@@ -80,16 +75,22 @@ impl Run {
         if header.rules != RULES {
             return Err(corrupt(56, "the run was made by other rules"));
         }
-        if map.committed() != header.file_len {
+        if file.len()? != header.file_len {
             return Err(corrupt(104, "the file is not as long as it says"));
         }
         let tables = header.tables().ok_or_else(|| corrupt(16, "the header makes no sense"))?;
-        let block_crcs = map.bytes(tables.blocks.clone()).unwrap_or_default();
-        if crc32fast::hash(block_crcs) != header.blocks_crc {
+        let mut crcs = crc32fast::Hasher::new();
+        storage::read_pieces(&*file, tables.blocks.clone(), |piece| crcs.update(piece))?;
+        if crcs.finalize() != header.blocks_crc {
             return Err(corrupt(116, "the block checksums do not match theirs"));
         }
-        let checked = (0..(block_crcs.len() / 4).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { name, map, header, tables, checked })
+        let map = file.map_whole()?;
+        if map.committed() != header.file_len {
+            return Err(corrupt(104, "the file is not as long as it says"));
+        }
+        let start = HEADER_LEN as u64;
+        let body = Body { start, len: tables.blocks.start - start, crcs_at: tables.blocks.start };
+        Ok(Self { blocks: Blocks::of_file(source, map, body), header, tables })
     }
 
     /// The number in the file's name.
@@ -158,11 +159,14 @@ impl Run {
         Ok(None)
     }
 
-    /// Bytes of a [`Found`], which were checked when it was found.
+    /// Bytes of a [`Found`].
+    ///
+    /// # Errors
+    ///
+    /// None that finding it did not have.
     pub(crate) fn slice(&self, range: &Range<u64>) -> Result<&[u8]> {
-        self.map
-            .bytes(range.clone())
-            .ok_or_else(|| corrupt(&self.name, range.start, "a row reaches past its end"))
+        let start = range.start.saturating_sub(HEADER_LEN as u64);
+        self.blocks.get(start, range.end.saturating_sub(range.start))
     }
 
     /// The key and row at a place in the order of keys; `None` past the last one.
@@ -196,13 +200,7 @@ impl Run {
     /// [`Error::Corrupt`] with the first block that is not as it was written.
     #[cfg(test)]
     pub(crate) fn verify(&self) -> Result<()> {
-        let mut start = HEADER_LEN as u64;
-        while start < self.tables.blocks.start {
-            let end = (start + BLOCK_LEN).min(self.tables.blocks.start);
-            self.check_block((start - HEADER_LEN as u64) / BLOCK_LEN)?;
-            start = end;
-        }
-        Ok(())
+        self.blocks.check_all()
     }
 
     /// The row that begins at an offset, its bytes checked.
@@ -212,9 +210,9 @@ impl Run {
         let row_start = key_start + u64::from(key_len);
         let row_end = row_start + u64::from(row_len);
         if at < HEADER_LEN as u64 || row_end > self.header.rows_end {
-            return Err(corrupt(&self.name, at, "a row lies outside the rows"));
+            return Err(self.corrupt(at, "a row lies outside the rows"));
         }
-        self.check(at..row_end)?;
+        self.checked_bytes(at..row_end)?;
         Ok(Found { key: key_start..row_start, row: row_start..row_end })
     }
 
@@ -225,43 +223,14 @@ impl Run {
 
     fn checked_bytes(&self, range: Range<u64>) -> Result<&[u8]> {
         if range.start < HEADER_LEN as u64 || range.end > self.tables.blocks.start {
-            return Err(corrupt(&self.name, range.start, "an offset lies outside the file"));
+            return Err(self.corrupt(range.start, "an offset lies outside the file"));
         }
-        self.check(range.clone())?;
         self.slice(&range)
     }
 
-    /// Checks the blocks of a range that was not read before.
-    fn check(&self, range: Range<u64>) -> Result<()> {
-        let body = HEADER_LEN as u64;
-        let first = range.start.saturating_sub(body) / BLOCK_LEN;
-        let last = range.end.saturating_sub(body + 1) / BLOCK_LEN;
-        for block in first..=last {
-            let bit = 1_u64 << (block % 64);
-            let word = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word));
-            // Relaxed: the bit says something about bytes that never change.
-            if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
-                self.check_block(block)?;
-            }
-        }
-        Ok(())
-    }
-
     #[cold]
-    fn check_block(&self, block: u64) -> Result<()> {
-        let start = HEADER_LEN as u64 + block.saturating_mul(BLOCK_LEN);
-        let end = start.saturating_add(BLOCK_LEN).min(self.tables.blocks.start);
-        let crc_at = self.tables.blocks.start.saturating_add(block.saturating_mul(4));
-        let stored = self.map.bytes(crc_at..crc_at.saturating_add(4));
-        let bytes = self.map.bytes(start..end).filter(|bytes| !bytes.is_empty());
-        let matches = matches!((stored, bytes), (Some(stored), Some(bytes)) if crc32fast::hash(bytes).to_le_bytes() == stored);
-        if !matches {
-            return Err(corrupt(&self.name, start, "a block's checksum does not match"));
-        }
-        if let Some(word) = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word)) {
-            word.fetch_or(1_u64 << (block % 64), Ordering::Relaxed);
-        }
-        Ok(())
+    fn corrupt(&self, offset: u64, reason: &'static str) -> Error {
+        corrupt(self.blocks.name(), offset, reason)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::format::keys::EventKeys;
 use crate::format::names::FileName;
 use crate::limits::Limits;
 use crate::storage::sim::SimDisk;
-use crate::storage::{Disk, SimRng};
+use crate::storage::{DerivedSource, Disk, File, SimRng};
 use crate::types::{Nanos, Seq};
 
 pub(super) const STORE: [u8; 16] = [7; 16];
@@ -102,6 +102,10 @@ impl Files {
         FileName::ProfileRun(number).to_string()
     }
 
+    fn source(&self, file: &dyn File) -> DerivedSource {
+        DerivedSource { disk: Arc::new(self.disk.clone()), name: file.name().to_owned(), remake: None }
+    }
+
     fn origin(&mut self, first_seq: Seq, last_seq: Seq) -> Origin {
         let number = self.next_run;
         self.next_run += 1;
@@ -117,7 +121,7 @@ impl Files {
         let file = self.disk.create(&Self::name(origin.number)).unwrap();
         let mut rows = Merge::new(vec![Source::delta(&frozen.delta, &[], &[])]);
         let listed = write(&*file, &origin, &mut rows).unwrap();
-        map.flushed(Arc::new(Run::open(&*file, &listed, STORE, &HASH_KEY).unwrap()));
+        map.flushed(Arc::new(Run::open(self.source(&*file), &listed, STORE, &HASH_KEY).unwrap()));
         listed
     }
 
@@ -128,7 +132,7 @@ impl Files {
         let origin = self.origin(first, last);
         let file = self.disk.create(&Self::name(origin.number)).unwrap();
         let listed = compact(&*file, &origin, inputs).unwrap();
-        map.compacted(Arc::new(Run::open(&*file, &listed, STORE, &HASH_KEY).unwrap()));
+        map.compacted(Arc::new(Run::open(self.source(&*file), &listed, STORE, &HASH_KEY).unwrap()));
     }
 }
 

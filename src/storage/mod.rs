@@ -12,14 +12,17 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 
 mod advice;
+mod blocks;
 mod env;
 mod map;
 mod mappings;
+mod memory;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
 
 pub(crate) use advice::Pages;
+pub(crate) use blocks::{BLOCK_BYTES, Blocks, Body, DerivedSource, Remake, is_damage, read_pieces};
 #[cfg_attr(
     not(any(test, feature = "testing")),
     expect(unreachable_pub, reason = "public for tests alone")
@@ -29,6 +32,7 @@ pub use env::{Clock, Entropy};
 pub use env::{ManualClock, SeededEntropy, SimRng};
 pub(crate) use env::{OsEntropy, SystemClock};
 pub(crate) use map::{Map, MapWriter, prefetch_item};
+pub(crate) use memory::MemoryFile;
 pub(crate) use real::DirDisk;
 
 /// The file whose lock makes a process the writer of a store.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::fold::fact_of;
+use super::shelf::{RemakeIndex, RemakeRun, Shelf};
 use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
 use crate::format::manifest::{DerivedFile, ProfileRun, SealedSegment};
@@ -9,8 +11,8 @@ use crate::format::names::FileName;
 use crate::index::{self, ActiveIndex, IndexFile, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
 use crate::log::segment::Segment;
-use crate::profile::{self, Delta, Merge, Run, Source};
-use crate::storage::{Access, Disk, File};
+use crate::profile::{self, Delta, Merge, ProfileMap, Run, Source};
+use crate::storage::{DerivedSource, Disk, File, Remake};
 use crate::types::Seq;
 
 /// The footer of a segment whose frames end at `end`; its index is not listed yet.
@@ -59,12 +61,13 @@ pub(super) fn index_origin(store_id: [u8; 16], footer: &SealedSegment) -> index:
 pub(super) struct Derived<'a> {
     pub(super) disk: &'a Arc<dyn Disk>,
     pub(super) manifest: &'a ManifestFile,
-    pub(super) hash_key: [u8; 16],
+    pub(super) shelf: &'a Arc<Shelf>,
 }
 
 impl Derived<'_> {
-    fn store_id(&self) -> [u8; 16] {
-        self.manifest.current().store_id
+    fn source(&self, name: FileName, remake: impl Remake + 'static) -> DerivedSource {
+        let remake: Arc<dyn Remake> = Arc::new(remake);
+        DerivedSource { disk: Arc::clone(self.disk), name: name.to_string(), remake: Some(remake) }
     }
 
     /// Creates a file under a name that an earlier attempt may have left something under.
@@ -82,16 +85,16 @@ impl Derived<'_> {
     /// Those of the medium.
     pub(super) fn write_index(
         &self,
-        segment: &Segment,
+        segment: &Arc<Segment>,
         footer: &SealedSegment,
         active: &ActiveIndex,
     ) -> Result<(DerivedFile, SealedIndex)> {
-        let origin = index_origin(self.store_id(), footer);
+        let origin = index_origin(self.shelf.store_id, footer);
         let IndexFile { bytes, listed } = seal(segment, active, &origin)?;
         let file = self.create(&FileName::Index(segment.id()).to_string())?;
         file.write_at(0, &bytes)?;
         file.sync()?;
-        let index = SealedIndex::open(&*file, &listed, &origin)?;
+        let index = self.open_listed(segment, footer, listed)?;
         Ok((listed, index))
     }
 
@@ -102,10 +105,10 @@ impl Derived<'_> {
     /// Those of the medium, and [`Error::Corrupt`] where a frame does not read back.
     pub(super) fn rebuild_index(
         &self,
-        segment: &Segment,
+        segment: &Arc<Segment>,
         footer: &SealedSegment,
     ) -> Result<(DerivedFile, SealedIndex)> {
-        let active = index_segment(segment, footer.end, self.hash_key)?;
+        let active = index_segment(segment, footer.end, self.shelf.hash_key)?;
         self.write_index(segment, footer, &active)
     }
 
@@ -115,8 +118,8 @@ impl Derived<'_> {
     ///
     /// [`Error::Corrupt`] where a frame does not read back.
     pub(super) fn index_in_memory(&self, segment: &Segment, footer: &SealedSegment) -> Result<SealedIndex> {
-        let active = index_segment(segment, footer.end, self.hash_key)?;
-        let origin = index_origin(self.store_id(), footer);
+        let active = index_segment(segment, footer.end, self.shelf.hash_key)?;
+        let origin = index_origin(self.shelf.store_id, footer);
         let IndexFile { bytes, listed } = seal(segment, &active, &origin)?;
         SealedIndex::from_bytes(bytes, &FileName::Index(footer.id).to_string(), &listed, &origin)
     }
@@ -126,14 +129,29 @@ impl Derived<'_> {
     /// # Errors
     ///
     /// Any mismatch, and those of the medium.
-    pub(super) fn open_index(&self, footer: &SealedSegment) -> Result<Option<SealedIndex>> {
-        let Some(listed) = &footer.index else { return Ok(None) };
-        let file = self.disk.open(&FileName::Index(footer.id).to_string(), Access::Read)?;
-        SealedIndex::open(&*file, listed, &index_origin(self.store_id(), footer)).map(Some)
+    pub(super) fn open_index(
+        &self,
+        segment: &Arc<Segment>,
+        footer: &SealedSegment,
+    ) -> Result<Option<SealedIndex>> {
+        footer.index.map(|listed| self.open_listed(segment, footer, listed)).transpose()
+    }
+
+    fn open_listed(
+        &self,
+        segment: &Arc<Segment>,
+        footer: &SealedSegment,
+        listed: DerivedFile,
+    ) -> Result<SealedIndex> {
+        let footer = SealedSegment { index: Some(listed), ..*footer };
+        let (shelf, segment) = (Arc::clone(self.shelf), Arc::clone(segment));
+        let source = self.source(FileName::Index(footer.id), RemakeIndex { shelf, segment, footer });
+        SealedIndex::open(source, &listed, &index_origin(self.shelf.store_id, &footer))
     }
 
     fn run_origin(&self, number: u64, first_seq: Seq, last_seq: Seq) -> profile::Origin {
-        profile::Origin { store_id: self.store_id(), hash_key: self.hash_key, number, first_seq, last_seq }
+        let Shelf { store_id, hash_key, .. } = **self.shelf;
+        profile::Origin { store_id, hash_key, number, first_seq, last_seq }
     }
 
     /// Writes and syncs a run of all rows of a delta. It is not listed yet, its name not durable.
@@ -151,7 +169,7 @@ impl Derived<'_> {
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;
         let listed = profile::write(&*file, &origin, &mut Merge::new(vec![Source::delta(delta, &[], &[])]))?;
-        let run = Run::open(&*file, &listed, self.store_id(), &self.hash_key)?;
+        let run = self.open_run(&listed)?;
         Ok((listed, run))
     }
 
@@ -166,7 +184,7 @@ impl Derived<'_> {
         let origin = self.run_origin(number, first_seq, last_seq);
         let file = self.create(&FileName::ProfileRun(number).to_string())?;
         let listed = profile::compact(&*file, &origin, inputs)?;
-        let run = Run::open(&*file, &listed, self.store_id(), &self.hash_key)?;
+        let run = self.open_run(&listed)?;
         Ok((listed, run))
     }
 
@@ -176,8 +194,9 @@ impl Derived<'_> {
     ///
     /// Any mismatch, and those of the medium.
     pub(super) fn open_run(&self, listed: &ProfileRun) -> Result<Run> {
-        let file = self.disk.open(&FileName::ProfileRun(listed.number).to_string(), Access::Read)?;
-        Run::open(&*file, listed, self.store_id(), &self.hash_key)
+        let shelf = Arc::clone(self.shelf);
+        let source = self.source(FileName::ProfileRun(listed.number), RemakeRun { shelf, listed: *listed });
+        Run::open(source, listed, self.shelf.store_id, &self.shelf.hash_key)
     }
 
     /// Removes the file of a run that is no longer listed. One that stays is removed by the next opening.
@@ -187,7 +206,7 @@ impl Derived<'_> {
 }
 
 /// The index file of a segment from the index in memory, which has all of its frames.
-fn seal(segment: &Segment, active: &ActiveIndex, origin: &index::Origin) -> Result<IndexFile> {
+pub(super) fn seal(segment: &Segment, active: &ActiveIndex, origin: &index::Origin) -> Result<IndexFile> {
     index::seal(active, origin).ok_or_else(|| Error::Corrupt {
         file: segment.name().to_owned(),
         offset: 0,
@@ -211,4 +230,19 @@ pub(super) fn index_segment(segment: &Segment, end: u64, hash_key: [u8; 16]) -> 
         }
     }
     Ok(Arc::clone(active.index()))
+}
+
+/// Applies the facts of a segment's frames up to `end`.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] where a frame does not read back.
+pub(super) fn fold_facts(segment: &Segment, end: u64, facts: &mut ProfileMap) -> Result<()> {
+    for item in segment.scan(first_offset(segment), end) {
+        let (_, _, frame) = item?;
+        if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
+            facts.apply(&fact);
+        }
+    }
+    Ok(())
 }

@@ -17,6 +17,7 @@ mod project;
 mod query;
 mod scope;
 mod seal;
+mod shelf;
 mod state;
 mod stats;
 mod view;
@@ -195,6 +196,10 @@ impl Store {
     }
 
     /// Takes no more appends, syncs and marks the end as clean; later appends on any clone give [`Error::Closed`].
+    ///
+    /// Where more than an eighth of [`segment_bytes_max`](Options::segment_bytes_max) was written since the last
+    /// segment was full, that much is made a segment of its own and gets its index, so that the next opening has
+    /// little to read. Where that fails, for want of room say, the store is closed without it.
     ///
     /// Views stay usable. A second call does nothing. Dropping the last clone does the same, without the error.
     ///

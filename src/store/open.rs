@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use super::derive::{Derived, first_offset};
-use super::fold::{Decisions, StoreFold, fact_of, index_frame};
-use super::handle::{SegmentHandle, Segments};
+use super::fold::{Decisions, StoreFold};
 use super::options::Options;
-use super::seal::{SealGate, SealJob, SealQueue, Sealer};
-use super::state::ReadState;
+use super::seal::{SealGate, SealQueue, Sealer};
 use super::writer::Writer;
 use super::{Inner, Store};
 use crate::envelope::Acceptor;
 use crate::envelope::address::{AddressHasher, KeyId};
 use crate::error::{Error, Result};
-use crate::format::manifest::SealedSegment;
 use crate::format::names::SECRET;
-use crate::index::{ActiveWriter, SealedIndex};
 use crate::log::manifest_file::ManifestFile;
-use crate::log::open::{LogOptions, OpenedLog, TailSegment};
-use crate::log::{Log, Marks, Parts, Placed, Rolled, Segment};
-use crate::profile::{ProfileMap, Run};
-use crate::storage::{self, Disk, MapWriter};
-use crate::types::Seq;
+use crate::log::open::LogOptions;
+use crate::log::{Log, Parts};
+use crate::storage::{self, Disk};
+
+mod folded;
+mod rebuild;
+
+use folded::Folded;
 
 /// Bytes of a secret that the store makes for itself.
 const SECRET_BYTES: usize = 32;
@@ -38,11 +36,11 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let hasher = hasher(&secret, &options, &manifest)?;
     let limits = Arc::new(options.limits.clone());
 
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, true)?;
+    let queue = Arc::new(SealQueue::default());
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, Some(&queue))?;
+    let report = folded.report;
     let Folded { state, active, jobs, .. } = folded;
     let Some(active) = active else { return Err(Error::ReadOnly) };
-    let report = opened.report.clone();
-    let queue = Arc::new(SealQueue::default());
     let fold = StoreFold {
         active,
         state: Arc::clone(&state),
@@ -94,11 +92,11 @@ pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let opened = crate::log::open::open_reader(&disk, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let limits = Arc::new(options.limits);
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, false)?;
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, None)?;
     let inner = Inner {
         state: folded.state,
         disk,
-        report: opened.report,
+        report: folded.report,
         writer: None,
         manifest,
         _lock: Some(opened.lock),
@@ -155,168 +153,4 @@ fn hasher(secret: &[u8], options: &Options, manifest: &ManifestFile) -> Result<A
         })?;
     }
     Ok(hasher)
-}
-
-/// What readers see of an opened log, and what a writer goes on with.
-struct Folded {
-    state: Arc<ReadState>,
-    /// The index of the active segment.
-    active: Option<ActiveWriter>,
-    /// Rolled segments that are to be sealed.
-    jobs: Vec<SealJob>,
-}
-
-impl Folded {
-    fn of(
-        opened: &OpenedLog,
-        disk: &Arc<dyn Disk>,
-        manifest: &ManifestFile,
-        limits: &Arc<crate::limits::Limits>,
-        repair: bool,
-    ) -> Result<Self> {
-        let current = manifest.current();
-        let derived = Derived { disk, manifest, hash_key: current.hash_key };
-        let mut handles = Vec::with_capacity(opened.sealed.len() + opened.tail.len());
-        for segment in &opened.sealed {
-            let listed = current.segments.iter().find(|listed| listed.id == segment.id());
-            let Some(footer) = listed else { continue };
-            let index = sealed_index(&derived, segment, footer, repair)?;
-            handles.push(Arc::new(SegmentHandle::sealed(Arc::clone(segment), Arc::new(index))));
-        }
-        let mut profiles = profiles(&derived, &opened.sealed, limits, repair)?;
-
-        let mut active = None;
-        let mut jobs = Vec::new();
-        let mut last_seq = opened.next_seq.get().saturating_sub(1);
-        for (at, tail) in opened.tail.iter().enumerate() {
-            let is_last = at + 1 == opened.tail.len();
-            let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
-            let mut writer = ActiveWriter::new(current.hash_key, capacity);
-            last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
-            let index = Arc::clone(writer.index());
-            handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
-            if is_last && opened.active.is_some() {
-                active = Some(writer);
-            } else if opened.active.is_some() {
-                let last_seq = Seq::new(last_seq);
-                let rolled = Rolled { segment: Arc::clone(&tail.segment), end: tail.end, last_seq };
-                jobs.push(SealJob { rolled, index, frozen: profiles.freeze(last_seq) });
-            }
-        }
-        let visible = Seq::new(opened.next_seq.get().saturating_sub(1));
-        let state = ReadState {
-            marks: Arc::new(Marks::new(visible)),
-            segments: RwLock::new(Arc::new(Segments::new(handles))),
-            profiles: Mutex::new(profiles),
-            epochs: current.epochs.clone().into(),
-            gaps: current.gaps.clone().into(),
-            hash_key: current.hash_key,
-        };
-        Ok(Self { state: Arc::new(state), active, jobs })
-    }
-}
-
-/// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
-fn fold_tail(
-    tail: &TailSegment,
-    writer: &mut ActiveWriter,
-    profiles: &mut ProfileMap,
-) -> Result<Option<u64>> {
-    let mut last = None;
-    for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
-        let (_, offset, frame) = item?;
-        let (kind, seq) = (frame.kind(), frame.seq());
-        let placed = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
-        if let Some(fact) = index_frame(writer, &placed, None) {
-            profiles.apply(&fact);
-        }
-        last = Some(seq.get());
-    }
-    Ok(last)
-}
-
-/// The index of a sealed segment: the listed file, or one made anew where that is missing, stale or damaged.
-fn sealed_index(
-    derived: &Derived<'_>,
-    segment: &Arc<Segment>,
-    footer: &SealedSegment,
-    repair: bool,
-) -> Result<SealedIndex> {
-    match derived.open_index(footer) {
-        Ok(Some(index)) => return Ok(index),
-        Ok(None) | Err(Error::Corrupt { .. } | Error::UnsupportedFormat { .. }) => {}
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    if !repair {
-        return derived.index_in_memory(segment, footer);
-    }
-    let (listed, index) = derived.rebuild_index(segment, footer)?;
-    derived.disk.sync_dir()?;
-    derived.manifest.update(|manifest| {
-        if let Some(entry) = manifest.segments.iter_mut().find(|entry| entry.id == footer.id) {
-            entry.index = Some(listed);
-        }
-    })?;
-    Ok(index)
-}
-
-/// The profiles of all sealed segments: the listed runs, and folds of the segments that no believed run covers.
-fn profiles(
-    derived: &Derived<'_>,
-    sealed: &[Arc<Segment>],
-    limits: &Arc<crate::limits::Limits>,
-    repair: bool,
-) -> Result<ProfileMap> {
-    let current = derived.manifest.current();
-    let mut runs: Vec<Arc<Run>> = Vec::new();
-    let mut doubted = Vec::new();
-    for listed in &current.runs {
-        match derived.open_run(listed) {
-            Ok(run) => runs.push(Arc::new(run)),
-            Err(Error::Corrupt { .. } | Error::UnsupportedFormat { .. }) => doubted.push(listed.number),
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                doubted.push(listed.number);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let is_covered = |runs: &[Arc<Run>], footer: &SealedSegment| {
-        runs.iter().any(|run| run.first_seq() <= footer.base_seq && footer.last_seq() <= run.last_seq())
-    };
-    let mut loose = ProfileMap::new(Vec::new(), derived.hash_key, Arc::clone(limits));
-    let mut made = Vec::new();
-    for segment in sealed {
-        let Some(footer) = current.segments.iter().find(|listed| listed.id == segment.id()) else { continue };
-        if is_covered(&runs, footer) {
-            continue;
-        }
-        for item in segment.scan(first_offset(segment), footer.end) {
-            let (_, _, frame) = item?;
-            if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
-                loose.apply(&fact);
-            }
-        }
-        if repair {
-            let frozen = loose.freeze(footer.last_seq());
-            let (listed, run) = derived.write_run(footer.base_seq, footer.last_seq(), &frozen.delta)?;
-            derived.disk.sync_dir()?;
-            derived.manifest.update(|manifest| {
-                manifest.next_run = listed.number + 1;
-                let at = manifest.runs.partition_point(|old| old.first_seq < listed.first_seq);
-                manifest.runs.insert(at, listed);
-            })?;
-            made.push(Arc::new(run));
-            loose = ProfileMap::new(Vec::new(), derived.hash_key, Arc::clone(limits));
-        }
-    }
-    if repair && !doubted.is_empty() {
-        derived.manifest.update(|manifest| manifest.runs.retain(|run| !doubted.contains(&run.number)))?;
-        for number in doubted {
-            derived.remove_run(number);
-        }
-    }
-    runs.append(&mut made);
-    runs.sort_by_key(|run| run.first_seq());
-    Ok(loose.with_runs(runs))
 }

@@ -1,5 +1,6 @@
 //! Sealing, off the append path: a rolled segment gets its index file, its facts a run, and both a line in the
-//! manifest. One thread does this, in the order of the segments.
+//! manifest. One thread does this, in the order of the segments. It also writes the derived files that were found
+//! damaged, see [`super::shelf`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use parking_lot::{Condvar, Mutex};
 
 use super::derive::{self, Derived};
 use super::handle::SegmentHandle;
+use super::shelf::{Mending, Shelved};
 use super::state::ReadState;
 use crate::error::{Error, Result};
+use crate::format::names::FileName;
 use crate::index::ActiveIndex;
 use crate::limits::UNSEALED_ROLLED_MAX;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::{Marks, PoisonOnPanic, RollGate, Rolled, sync_rolled};
 use crate::profile::{self, Frozen};
-use crate::storage::Disk;
+use crate::storage::{self, Disk};
 
 /// How long the sealer waits before it tries again what failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -29,10 +32,18 @@ pub(super) struct SealJob {
     pub(super) frozen: Frozen,
 }
 
+/// What the sealer does next.
+enum Work {
+    Seal(Arc<SealJob>),
+    Mend(Arc<Mending>),
+}
+
 #[derive(Default)]
 struct State {
     /// The first one may be under way.
     jobs: VecDeque<Arc<SealJob>>,
+    /// Files to put in their place. The first one may be under way.
+    mending: VecDeque<Arc<Mending>>,
     error: Option<Error>,
     stopping: bool,
     /// The sealer is gone, and nothing more is sealed.
@@ -54,17 +65,27 @@ impl SealQueue {
         self.work.notify_one();
     }
 
+    /// Puts a derived file in its place soon.
+    pub(super) fn mend(&self, mending: Mending) {
+        let mut state = self.state.lock();
+        // A view that outlives the writer has the bytes in memory, and the next opening finds the damage again.
+        if !state.ended {
+            state.mending.push_back(Arc::new(mending));
+            self.work.notify_one();
+        }
+    }
+
     /// How often an append waited for a segment to be sealed.
     pub(super) fn waits(&self) -> u64 {
         self.state.lock().waits
     }
 
-    /// Waits until every rolled segment is sealed, or sealing fails.
+    /// Waits until every rolled segment is sealed and every damaged file was replaced, or sealing fails.
     pub(super) fn drain(&self) -> Result<()> {
         let mut state = self.state.lock();
         state.error = None;
         self.work.notify_one();
-        while !state.jobs.is_empty() {
+        while !(state.jobs.is_empty() && state.mending.is_empty()) {
             if let Some(error) = &state.error {
                 return Err(error.summary());
             }
@@ -82,10 +103,13 @@ impl SealQueue {
         self.work.notify_all();
     }
 
-    /// The next job, which stays in the queue until [`SealQueue::finish`]; `None` at the end.
-    fn next(&self) -> Option<Arc<SealJob>> {
+    /// The next job, which stays in the queue until it is finished; `None` at the end.
+    fn next(&self) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
+            if let Some(mending) = state.mending.front() {
+                return Some(Work::Mend(Arc::clone(mending)));
+            }
             if state.stopping && (state.jobs.is_empty() || state.error.is_some()) {
                 return None;
             }
@@ -95,7 +119,7 @@ impl SealQueue {
                     state.error = None;
                 }
             } else if let Some(job) = state.jobs.front() {
-                return Some(Arc::clone(job));
+                return Some(Work::Seal(Arc::clone(job)));
             } else {
                 self.work.wait(&mut state);
             }
@@ -110,6 +134,12 @@ impl SealQueue {
             }
             Err(error) => state.error = Some(error),
         }
+        self.done.notify_all();
+    }
+
+    /// Whatever came of it: the bytes are in memory, and the next opening finds what is still damaged.
+    fn finish_mending(&self) {
+        self.state.lock().mending.pop_front();
         self.done.notify_all();
     }
 }
@@ -143,7 +173,9 @@ struct EndOfSealer<'a>(&'a SealQueue);
 
 impl Drop for EndOfSealer<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().ended = true;
+        let mut state = self.0.state.lock();
+        state.ended = true;
+        state.mending.clear();
         self.0.done.notify_all();
     }
 }
@@ -162,17 +194,57 @@ impl Sealer {
     pub(super) fn run(&self) {
         let _guard = PoisonOnPanic::new(&self.marks);
         let _end = EndOfSealer(&self.queue);
-        while let Some(job) = self.queue.next() {
-            let outcome = self.seal(&job);
-            self.queue.finish(outcome);
+        while let Some(work) = self.queue.next() {
+            match work {
+                Work::Seal(job) => {
+                    let outcome = self.seal(&job);
+                    self.queue.finish(outcome);
+                }
+                Work::Mend(mending) => {
+                    let _ = self.mend(&mending);
+                    self.queue.finish_mending();
+                }
+            }
         }
+    }
+
+    fn derived(&self) -> Derived<'_> {
+        Derived { disk: &self.disk, manifest: &self.manifest, shelf: &self.state.shelf }
+    }
+
+    /// Replaces a damaged file by the same bytes as they were written, and reads from it again.
+    fn mend(&self, mending: &Mending) -> Result<()> {
+        let (derived, manifest) = (self.derived(), self.manifest.current());
+        let write = || storage::write_file_atomic(&*self.disk, &mending.file.to_string(), &mending.bytes);
+        match mending.file {
+            FileName::Index(id) => {
+                let listed = manifest.segments.iter().find(|listed| listed.id == id);
+                let shelved = self.state.shelf.find(id);
+                let (Some(footer), Some(Shelved { segment, .. })) = (listed, shelved) else { return Ok(()) };
+                write()?;
+                if let Some(index) = derived.open_index(&segment, footer)? {
+                    self.state.replace(id, SegmentHandle::sealed(segment, Arc::new(index)));
+                }
+            }
+            FileName::ProfileRun(number) => {
+                // Merged into another one meanwhile, it is wanted no more.
+                let Some(listed) = manifest.runs.iter().find(|run| run.number == number) else {
+                    return Ok(());
+                };
+                write()?;
+                self.state.profiles.lock().renewed(&Arc::new(derived.open_run(listed)?));
+            }
+            FileName::Segment(_) => {}
+        }
+        Ok(())
     }
 
     fn seal(&self, job: &SealJob) -> Result<()> {
         // No derived thing runs ahead of the durable log.
         sync_rolled(&job.rolled, &self.marks)?;
-        let derived = Derived { disk: &self.disk, manifest: &self.manifest, hash_key: self.state.hash_key };
+        let derived = self.derived();
         let footer = derive::footer(&job.rolled.segment, job.rolled.end)?;
+        self.state.shelf.put(footer, &job.rolled.segment);
         let (listed_index, index) = derived.write_index(&job.rolled.segment, &footer, &job.index)?;
         let first_seq = job.rolled.segment.base_seq();
         let (listed_run, run) = derived.write_run(first_seq, job.rolled.last_seq, &job.frozen.delta)?;

@@ -10,7 +10,8 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::handle::{SegmentHandle, Segments, Snapshot, SnapshotSource};
-use crate::error::Result;
+use super::shelf::Shelf;
+use crate::error::{Error, Result};
 use crate::format::keys::EventKeys;
 use crate::format::manifest::{EpochStart, GapRange};
 use crate::log::Marks;
@@ -23,6 +24,8 @@ pub(super) struct ReadState {
     /// In the order of their seqs; the last one is written to.
     pub(super) segments: RwLock<Arc<Segments>>,
     pub(super) profiles: Mutex<ProfileMap>,
+    /// What derived files are made of.
+    pub(super) shelf: Arc<Shelf>,
     pub(super) epochs: Arc<[EpochStart]>,
     pub(super) gaps: Arc<[GapRange]>,
     pub(super) hash_key: [u8; 16],
@@ -53,7 +56,8 @@ impl ReadState {
         *segments = Arc::new(Segments::new(list));
     }
 
-    /// The organisation that the first visible event of a project names, or `None` where there is no event of it.
+    /// The organisation that a visible event of a project names, one of the first ones, or `None` where there is no event
+    /// of it. Events in a gap are passed over.
     ///
     /// # Errors
     ///
@@ -63,11 +67,17 @@ impl ReadState {
         for handle in snapshot.segments.iter() {
             let index = handle.index_until(snapshot.visible);
             let Some(project) = index.project(project_id)? else { continue };
-            let Some(event_type) = index.types(project)?.into_iter().next() else { continue };
-            let Some(ordinal) = index.postings(event_type.no)?.next() else { continue };
-            let frame = handle.segment.frame(ordinal, index.offset(ordinal)?)?;
-            if let Some(keys) = EventKeys::parse(frame.keys()) {
-                return Ok(Some(keys.org_id));
+            for event_type in index.types(project)? {
+                for ordinal in index.postings(event_type.no)? {
+                    let frame = match handle.segment.frame(ordinal, index.offset(ordinal)?) {
+                        Ok(frame) => frame,
+                        Err(Error::Gap { .. }) => continue,
+                        Err(error) => return Err(error),
+                    };
+                    if let Some(keys) = EventKeys::parse(frame.keys()) {
+                        return Ok(Some(keys.org_id));
+                    }
+                }
             }
         }
         Ok(None)

@@ -30,6 +30,9 @@ pub struct Stats {
     pub fill_waits: u64,
     /// How often an append waited for a segment to be sealed.
     pub seal_waits: u64,
+    /// Derived files that a query found damaged since the store was opened, and that were made anew from the log; those
+    /// that opening itself made anew are in the [`RecoveryReport`](crate::RecoveryReport).
+    pub rebuilt: u64,
     /// Whether frames are stored through a mapping, else with writes; see [`Durability`](crate::Durability).
     pub mapped_writes: bool,
 }
@@ -61,14 +64,18 @@ impl Store {
             durable: inner.state.marks.durable(),
             fill_waits: 0,
             seal_waits: 0,
+            rebuilt: 0,
             mapped_writes: false,
         };
         for handle in snapshot.segments.iter() {
             for project in handle.index_until(snapshot.visible).projects()? {
                 stats.events += u64::from(project.events);
             }
-            stats.log_bytes += handle.segment.committed();
+            let segment = &handle.segment;
+            let frames = segment.committed().saturating_sub(segment.first_offset());
+            stats.log_bytes += frames + u64::from(segment.header().header_len);
         }
+        stats.rebuilt = inner.state.shelf.rebuilt();
         if let Some(writer) = &inner.writer {
             stats.fill_waits = writer.log.waits();
             stats.seal_waits = writer.queue.waits();

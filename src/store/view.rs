@@ -20,6 +20,10 @@ use crate::types::{Ordinal, Position, Seq};
 ///
 /// Taking and cloning one is cheap. A view keeps what it reads from being removed, so hold it for a question or a
 /// report and not for good.
+///
+/// Where an index or a file of profiles turns out to be damaged, the read that meets it makes it anew from the log,
+/// which takes as long as reading the segments that it is of, and every view goes on with the new one, also views that
+/// were taken before and views that outlive the store. [`Error::Corrupt`] is what is left where the log is damaged too.
 #[derive(Debug, Clone)]
 pub struct View {
     pinned: Arc<Pinned>,

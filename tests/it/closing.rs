@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use envelog::testing::SimDisk;
+use envelog::testing::{FaultKind, FaultPlan, OpMask, SimDisk, SimOptions, SimRng};
 use envelog::{Durability, Envelope, Error, OnCorruption, Options, Position, Seq, Store, Uuid};
 
 const ORG: Uuid = Uuid::from_u128(1);
@@ -74,7 +74,7 @@ fn nobody_opens_a_store_before_every_close_of_it_is_done() {
 #[test]
 fn damage_in_a_store_that_was_closed_is_set_aside_and_the_store_goes_on() {
     let disk = SimDisk::default();
-    let options = || Options::new().tiny_segments(8192);
+    let options = || Options::new().tiny_segments(65_536);
     let store = options().open_on(&disk).unwrap();
     for number in 0..20 {
         store.append(envelope(number)).unwrap();
@@ -97,6 +97,8 @@ fn damage_in_a_store_that_was_closed_is_set_aside_and_the_store_goes_on() {
     let kept = numbers(&store);
     assert!(kept.len() >= 18, "the damaged frame alone is lost: {kept:?}");
     // On through several segments, closed and opened again.
+    drop(store);
+    let store = Options::new().tiny_segments(8192).open_on(&disk).unwrap();
     for number in 100..160 {
         store.append(envelope(number)).unwrap();
     }
@@ -151,5 +153,135 @@ fn a_store_directory_is_only_its_own_files_after_closing() {
     let mut names: Vec<String> =
         fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["LOCK", "MANIFEST", "SECRET", "seg-1.log"]);
+    let sealed = ["profiles-1.run", "seg-1.idx", "seg-1.log"];
+    assert_eq!(names, [&["LOCK", "MANIFEST", "SECRET"], &sealed[..], &["seg-2.log"]].concat());
+}
+
+const LEVELS: [Durability; 3] =
+    [Durability::Buffered, Durability::Interval { ms: 2, bytes: 4096 }, Durability::Synced];
+const SEGMENT_BYTES: u64 = 65_536;
+
+fn at(level: Durability) -> Options {
+    Options::new().durability(level).tiny_segments(SEGMENT_BYTES)
+}
+
+/// Events with more frames than an eighth of a segment.
+fn long_tail(store: &Store) -> Vec<i64> {
+    let text = "x".repeat(1_000);
+    let append = |number: i64| {
+        store.append(envelope(number.cast_unsigned()).property("text", text.as_str())).unwrap();
+        number
+    };
+    (0..20).map(append).collect()
+}
+
+#[test]
+fn a_close_leaves_at_most_an_eighth_of_a_segment_to_read() {
+    for level in LEVELS {
+        for mapped_writes in [true, false] {
+            for by_drop in [false, true] {
+                let disk = SimDisk::new(SimOptions { mapped_writes, ..SimOptions::default() });
+                let store = at(level).open_on(&disk).unwrap();
+                let appended = long_tail(&store);
+                let view = store.project(PROJECT).view().unwrap();
+                if !by_drop {
+                    store.close().unwrap();
+                }
+                drop(store);
+                assert_eq!(view.events().iter().count(), appended.len(), "views stay usable");
+                drop(view);
+                let closed = disk.kill();
+                let store = at(level).open_on(&disk).unwrap();
+                assert!(store.recovery().clean);
+                assert_eq!(store.recovery().frames_kept, 1, "the close frame is all that is read");
+                assert_eq!((store.stats().unwrap().sealed_segments, numbers(&store)), (1, appended.clone()));
+                store.close().unwrap();
+                drop(store);
+                assert_eq!(disk.names(), closed.names(), "nothing was written, nothing is rolled");
+                assert!(disk.names().iter().all(|name| disk.file_bytes(name) == closed.file_bytes(name)));
+            }
+        }
+    }
+}
+
+#[test]
+fn closing_often_does_not_pile_up_short_segments() {
+    let disk = SimDisk::default();
+    let mut rounds = 0;
+    loop {
+        let store = at(Durability::Synced).open_on(&disk).unwrap();
+        store.append(envelope(rounds)).unwrap();
+        store.close().unwrap();
+        rounds += 1;
+        let stats = store.stats().unwrap();
+        let shortest = SEGMENT_BYTES / 8;
+        assert!(stats.sealed_segments * shortest <= stats.log_bytes, "{stats:?} after {rounds} rounds");
+        if stats.sealed_segments == 3 {
+            break;
+        }
+    }
+    assert!(rounds > 100, "three segments after {rounds} rounds");
+    assert_eq!(numbers(&at(Durability::Synced).open_on(&disk).unwrap()).len() as u64, rounds);
+}
+
+/// The disk has no room for another segment, and enough for a manifest.
+#[test]
+fn a_close_on_a_full_disk_leaves_the_tail_unsealed_and_is_clean() {
+    for level in LEVELS {
+        let disk = SimDisk::default();
+        let store = at(level).open_on(&disk).unwrap();
+        let appended = long_tail(&store);
+        disk.set_capacity(Some(disk.used_bytes() + 1_000));
+        store.close().unwrap();
+        drop(store);
+        let store = at(level).open_on(&disk).unwrap();
+        assert!(store.recovery().clean, "{:?}", store.recovery());
+        assert_eq!((store.stats().unwrap().sealed_segments, numbers(&store)), (0, appended.clone()));
+        disk.set_capacity(None);
+        store.append(envelope(77)).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let store = at(level).open_on(&disk).unwrap();
+        assert_eq!(store.stats().unwrap().sealed_segments, 1);
+        assert_eq!(numbers(&store).len(), appended.len() + 1);
+    }
+}
+
+/// Every operation of a close fails in its turn, in every way, until a close passes untouched.
+#[test]
+fn a_close_that_fails_or_is_cut_short_loses_nothing() {
+    let mut rng = SimRng::new(SimRng::seed_of_run());
+    let kinds = [FaultKind::Eio, FaultKind::NoSpace, FaultKind::ShortWrite, FaultKind::PowerCut];
+    for (level, kind) in LEVELS.into_iter().flat_map(|level| kinds.map(|kind| (level, kind))) {
+        for after_ops in 0.. {
+            let disk = SimDisk::default();
+            let store = at(level).open_on(&disk).unwrap();
+            let appended = long_tail(&store);
+            store.sync().unwrap();
+            disk.fail(FaultPlan { after_ops, kind, sticky: false, ops: OpMask::ALL });
+            let outcome = store.close();
+            drop(store);
+            let fired = disk.faults_fired();
+            disk.heal();
+            let what = format!("{level:?} {kind:?} at {after_ops}: {outcome:?}");
+            let survivors = match disk.at_power_cut() {
+                Some(cut) => vec![cut.crash(&mut rng), cut.crash(&mut rng), cut.kill()],
+                None => vec![disk.kill(), disk.crash(&mut rng)],
+            };
+            for left in survivors {
+                let store = at(level).open_on(&left).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_eq!(numbers(&store), appended, "{what}");
+                if outcome.is_ok() && kind != FaultKind::PowerCut {
+                    assert!(store.recovery().clean, "{what}: {:?}", store.recovery());
+                }
+                store.append(envelope(99)).unwrap();
+                store.close().unwrap();
+            }
+            assert!(after_ops < 1_000, "a close passes untouched");
+            if fired == 0 {
+                assert!(outcome.is_ok() && after_ops > 10, "{what}");
+                break;
+            }
+        }
+    }
 }

@@ -43,7 +43,7 @@ fn dump(name: &str, bytes: &[u8], out: &mut String) {
 fn small_store() -> String {
     let disk = SimDisk::default();
     let store = Options::new()
-        .tiny_segments(4096)
+        .tiny_segments(8192)
         .secret([7; 32])
         .clock(Arc::new(ManualClock::new(1_704_368_738_000_000_000)))
         .entropy(Arc::new(SeededEntropy::new(1)))

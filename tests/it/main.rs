@@ -20,6 +20,7 @@ mod full_disk;
 mod layering;
 mod model;
 mod privacy;
+mod quarantine;
 mod reading;
 mod real_input;
 mod support;

@@ -22,6 +22,12 @@ pub(crate) fn open(cli: &Cli) -> Outcome<Store> {
             grouped(i128::from(recovery.frames_kept))
         ));
     }
+    if !recovery.rebuilt.is_empty() {
+        let files = grouped(recovery.rebuilt.len() as i128);
+        tell(format_args!(
+            "envelog: {files} damaged or missing index and profile files were read anew from the log"
+        ));
+    }
     Ok(store)
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::storage::sim::{SimDisk, SimOptions};
-use crate::storage::{Access, Disk, write_file_atomic};
+use crate::storage::{DerivedSource, write_file_atomic};
 use crate::types::Ordinal;
 
 /// An event below the bound, with its ordinal.
@@ -363,8 +363,8 @@ fn a_file_is_read_through_its_mapping() {
     let (file, origin) = (built(&frames), origin_of(&frames));
     let disk = SimDisk::new(SimOptions::default());
     write_file_atomic(&disk, NAME, &file.bytes).unwrap();
-    let opened = disk.open(NAME, Access::Read).unwrap();
-    let index = Arc::new(SealedIndex::open(&*opened, &file.listed, &origin).unwrap());
+    let source = DerivedSource { disk: Arc::new(disk), name: NAME.to_owned(), remake: None };
+    let index = Arc::new(SealedIndex::open(source, &file.listed, &origin).unwrap());
     index.verify().unwrap();
     compare(&SegmentIndex::sealed(index), &frames, origin.frames, &mut Random(1));
 }

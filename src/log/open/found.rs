@@ -102,7 +102,7 @@ fn open_sealed(
     let mut lost: Vec<Lost> = Vec::new();
     for listed in &manifest.segments {
         match Segment::sealed(disk, manifest.store_id, listed) {
-            Ok(segment) => sealed.push(Arc::new(segment)),
+            Ok(segment) => sealed.push(Arc::new(segment.with_damage(on_corruption))),
             Err(error @ (Error::MissingSegment { .. } | Error::Corrupt { .. }))
                 if on_corruption == OnCorruption::Quarantine =>
             {

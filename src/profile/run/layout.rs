@@ -49,6 +49,7 @@ pub(crate) const RULES: u16 = 1;
 pub(super) const HEADER_LEN: usize = 128;
 pub(super) const CRC_AT: usize = HEADER_LEN - 4;
 pub(super) const BLOCK_LEN: u64 = 4096;
+const _: () = assert!(BLOCK_LEN == crate::storage::BLOCK_BYTES);
 pub(super) const ROW_HEAD_LEN: u64 = 8;
 pub(super) const ALIGN: u64 = 8;
 pub(super) const SLOT_LEN: u64 = 8;

@@ -17,7 +17,7 @@ use crate::profile::merge::{Merge, Source};
 use crate::profile::tests::{Files, HASH_KEY, P, STORE, random_identify, seed, user};
 use crate::profile::{Fragment, PersonRef, ProfileMap};
 use crate::storage::sim::{FaultKind, FaultPlan, OpMask, SimDisk, SimOptions};
-use crate::storage::{Access, Disk, SimRng};
+use crate::storage::{DerivedSource, Disk, SimRng};
 
 const NAME: &str = "profiles-1.run";
 
@@ -46,7 +46,11 @@ fn write_on(disk: &SimDisk, delta: &Delta) -> Result<ProfileRun> {
 }
 
 fn open_on(disk: &SimDisk, listed: &ProfileRun) -> Result<Run> {
-    Run::open(&*disk.open(NAME, Access::Read)?, listed, STORE, &HASH_KEY)
+    Run::open(source(disk), listed, STORE, &HASH_KEY)
+}
+
+fn source(disk: &SimDisk) -> DerivedSource {
+    DerivedSource { disk: Arc::new(disk.clone()), name: NAME.to_owned(), remake: None }
 }
 
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
@@ -138,9 +142,8 @@ fn a_run_that_is_not_the_listed_one_is_not_believed() {
     for other in others {
         assert!(matches!(open_on(&disk, &other), Err(Error::Corrupt { .. })), "{other:?}");
     }
-    let file = disk.open(NAME, Access::Read).unwrap();
-    assert!(Run::open(&*file, &listed, [8; 16], &HASH_KEY).is_err());
-    assert!(Run::open(&*file, &listed, STORE, &[8; 16]).is_err());
+    assert!(Run::open(source(&disk), &listed, [8; 16], &HASH_KEY).is_err());
+    assert!(Run::open(source(&disk), &listed, STORE, &[8; 16]).is_err());
 }
 
 fn small_disk() -> SimDisk {

@@ -156,8 +156,9 @@ impl<'v, S: Steps> Reading<'v, S> {
 /// The events of a query in seq order; made by [`EventQuery::iter`](super::EventQuery::iter).
 ///
 /// Lazy, double-ended and fused. What cannot be read is an item of its own, and the iterator goes on behind it: a
-/// damaged record is one [`Error::Corrupt`], a segment whose index is damaged is one as well, and a range that was set
-/// aside is one [`Error::Gap`].
+/// damaged record is one [`Error::Corrupt`], a segment that is damaged together with its index is one as well, and a
+/// range that was set aside is one [`Error::Gap`]. In a store that is open with
+/// [`OnCorruption::Quarantine`](crate::OnCorruption), a damaged record of a sealed segment is a gap too.
 pub struct Events<'v>(Reading<'v, Source<'v>>);
 
 impl<'v> Events<'v> {

@@ -1,0 +1,114 @@
+//! What is derived from the log when a store is opened: believed, rebuilt or folded anew.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::rebuild::Rebuild;
+use crate::error::Result;
+use crate::index::ActiveWriter;
+use crate::limits::Limits;
+use crate::log::manifest_file::ManifestFile;
+use crate::log::open::{OpenedLog, TailSegment};
+use crate::log::{Marks, OnCorruption, Placed, RecoveryReport, Rolled};
+use crate::profile::ProfileMap;
+use crate::storage::{Disk, MapWriter};
+use crate::store::derive::{Derived, first_offset};
+use crate::store::fold::index_frame;
+use crate::store::handle::{SegmentHandle, Segments};
+use crate::store::seal::{SealJob, SealQueue};
+use crate::store::shelf::Shelf;
+use crate::store::state::ReadState;
+use crate::types::Seq;
+
+/// What readers see of an opened log, and what a writer goes on with.
+pub(super) struct Folded {
+    pub(super) state: Arc<ReadState>,
+    /// The index of the active segment.
+    pub(super) active: Option<ActiveWriter>,
+    /// Rolled segments that are to be sealed.
+    pub(super) jobs: Vec<SealJob>,
+    /// What opening the log found, and what was made anew.
+    pub(super) report: RecoveryReport,
+}
+
+impl Folded {
+    /// Believes, rebuilds or folds anew what is derived from a log. Files are written where there is a `queue`, which
+    /// a sealer will take jobs from.
+    pub(super) fn of(
+        opened: &OpenedLog,
+        disk: &Arc<dyn Disk>,
+        manifest: &ManifestFile,
+        limits: &Arc<Limits>,
+        on_corruption: OnCorruption,
+        queue: Option<&Arc<SealQueue>>,
+    ) -> Result<Self> {
+        let current = manifest.current();
+        let shelf =
+            Arc::new(Shelf::new(current.store_id, current.hash_key, Arc::clone(limits), queue.cloned()));
+        let derived = Derived { disk, manifest, shelf: &shelf };
+        let mut rebuild = Rebuild::new(derived, on_corruption, queue.is_some());
+        let mut handles = Vec::with_capacity(opened.sealed.len() + opened.tail.len());
+        for segment in &opened.sealed {
+            let listed = current.segments.iter().find(|listed| listed.id == segment.id());
+            let Some(footer) = listed else { continue };
+            handles.extend(rebuild.handles(segment, footer)?.into_iter().map(Arc::new));
+            shelf.put(*footer, segment);
+        }
+        let mut profiles = rebuild.profiles(&opened.sealed)?;
+        let Rebuild { rebuilt, gaps: lost, .. } = rebuild;
+        let mut report = RecoveryReport { rebuilt, ..opened.report.clone() };
+        report.gaps.extend(lost.iter().map(|gap| gap.from..=gap.to));
+        let mut gaps = [&*current.gaps, &*lost].concat();
+        gaps.sort_unstable_by_key(|gap| gap.from);
+
+        let mut active = None;
+        let mut jobs = Vec::new();
+        let mut last_seq = opened.next_seq.get().saturating_sub(1);
+        for (at, tail) in opened.tail.iter().enumerate() {
+            let is_last = at + 1 == opened.tail.len();
+            let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
+            let mut writer = ActiveWriter::new(current.hash_key, capacity);
+            last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
+            let index = Arc::clone(writer.index());
+            handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
+            if is_last && opened.active.is_some() {
+                active = Some(writer);
+            } else if opened.active.is_some() {
+                let last_seq = Seq::new(last_seq);
+                let rolled = Rolled { segment: Arc::clone(&tail.segment), end: tail.end, last_seq };
+                jobs.push(SealJob { rolled, index, frozen: profiles.freeze(last_seq) });
+            }
+        }
+        let visible = Seq::new(opened.next_seq.get().saturating_sub(1));
+        let state = ReadState {
+            marks: Arc::new(Marks::new(visible)),
+            segments: RwLock::new(Arc::new(Segments::new(handles))),
+            profiles: Mutex::new(profiles),
+            shelf,
+            epochs: current.epochs.clone().into(),
+            gaps: gaps.into(),
+            hash_key: current.hash_key,
+        };
+        Ok(Self { state: Arc::new(state), active, jobs, report })
+    }
+}
+
+/// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
+fn fold_tail(
+    tail: &TailSegment,
+    writer: &mut ActiveWriter,
+    profiles: &mut ProfileMap,
+) -> Result<Option<u64>> {
+    let mut last = None;
+    for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
+        let (_, offset, frame) = item?;
+        let (kind, seq) = (frame.kind(), frame.seq());
+        let placed = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
+        if let Some(fact) = index_frame(writer, &placed, None) {
+            profiles.apply(&fact);
+        }
+        last = Some(seq.get());
+    }
+    Ok(last)
+}

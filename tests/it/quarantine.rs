@@ -1,0 +1,203 @@
+//! A damaged sealed segment, opened with damage quarantined: what is lost is a gap, and nothing else fails.
+
+use envelog::testing::SimDisk;
+use envelog::{Envelope, Error, EventRef, OnCorruption, Options, Store, Uuid};
+
+const ORG: Uuid = Uuid::from_u128(1);
+const PROJECT: Uuid = Uuid::from_u128(2);
+const EVENTS: u64 = 120;
+const DAMAGED: &str = "seg-2.log";
+
+fn options() -> Options {
+    Options::new().tiny_segments(8192)
+}
+
+fn quarantine() -> Options {
+    options().on_corruption(OnCorruption::Quarantine)
+}
+
+/// Events of one user each, whose trait tells the same number.
+fn envelope(number: u64) -> Envelope {
+    let kind = if number.is_multiple_of(3) { "identify" } else { "order.placed" };
+    let envelope = Envelope::new(ORG, PROJECT, "shop", kind).property("number", number);
+    let envelope = envelope.user(format!("u_{number}"));
+    if kind == "identify" { envelope.with_trait("number", number) } else { envelope }
+}
+
+fn number(event: &EventRef<'_>) -> u64 {
+    let number = event.properties().unwrap().get("number").unwrap().as_i64().unwrap();
+    u64::try_from(number).unwrap()
+}
+
+/// A closed store of several sealed segments, and the offset of every frame of the damaged one.
+fn closed_store() -> SimDisk {
+    let disk = SimDisk::default();
+    let store = options().open_on(&disk).unwrap();
+    for number in 0..EVENTS {
+        store.append(envelope(number)).unwrap();
+    }
+    store.wait_sealed().unwrap();
+    store.close().unwrap();
+    assert!(store.stats().unwrap().sealed_segments >= 3);
+    disk
+}
+
+/// Where the frames of a segment begin, by the lengths they say.
+fn frames(bytes: &[u8]) -> Vec<usize> {
+    let mut frames = Vec::new();
+    let mut at = 1536;
+    while let Some(len) = bytes.get(at..at + 4).map(|len| u32::from_le_bytes(len.try_into().unwrap())) {
+        if len == 0 {
+            break;
+        }
+        frames.push(at);
+        at += len.next_multiple_of(8) as usize;
+    }
+    frames
+}
+
+/// What a store shows: the numbers of its events, with the gaps where they are met.
+fn shown(store: &Store) -> (Vec<u64>, Vec<(u64, u64)>) {
+    let view = store.project(PROJECT).view().unwrap();
+    let (mut numbers, mut gaps, mut last) = (Vec::new(), Vec::new(), 0);
+    for event in &view.events() {
+        match event {
+            Ok(event) => {
+                assert!(event.seq().get() > last, "in order");
+                last = event.seq().get();
+                numbers.push(number(&event));
+            }
+            Err(Error::Gap { from, to }) => {
+                assert!(from.get() > last && from <= to, "a gap is told where it is");
+                last = to.get();
+                gaps.push((from.get(), to.get()));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    (numbers, gaps)
+}
+
+/// All else that may be asked fails nowhere.
+fn ask(store: &Store, there: &[u64], whole_index: bool) {
+    let view = store.project(PROJECT).view().unwrap();
+    let count: u64 = view.event_types().unwrap().into_iter().map(|kind| kind.events).sum();
+    assert_eq!(count, if whole_index { EVENTS } else { there.len() as u64 });
+    let orders = there.iter().filter(|number| !number.is_multiple_of(3)).count();
+    if !whole_index {
+        assert_eq!(view.events().of_type("order.placed").count().unwrap(), orders as u64);
+        assert_eq!(view.users().unwrap().flatten().count(), there.len());
+    }
+    for number in 0..EVENTS {
+        let user = format!("u_{number}");
+        let found = view.timeline(user.as_str()).iter().flatten().count();
+        assert_eq!(found, usize::from(there.contains(&number)), "timeline of {user}");
+        let profile = view.profile(user.as_str()).unwrap();
+        if there.contains(&number) {
+            assert_eq!(profile.is_some(), number.is_multiple_of(3), "profile of {user}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_segment_without_its_index_or_runs_opens_around_a_gap() {
+    let sound = closed_store();
+    let log = sound.file_bytes(DAMAGED).unwrap();
+    let frames = frames(&log);
+    assert!(frames.len() > 10);
+    let first_seq = u64::from_le_bytes(log[frames[0] + 8..frames[0] + 16].try_into().unwrap());
+    // One frame at the start, in the middle, before the roll frame, the roll frame, and all.
+    let last = frames.len() - 1;
+    for damaged in [0..1, 5..6, 4..7, last - 1..last, last..last + 1, 0..last + 1] {
+        for (index, runs) in [(true, false), (false, true), (true, true)] {
+            let what = format!("frames {damaged:?}, index {index}, runs {runs}");
+            let disk = sound.kill();
+            let mut bytes = log.clone();
+            for frame in damaged.clone() {
+                bytes[frames[frame] + 20] ^= 0x20;
+            }
+            disk.set_file_bytes(DAMAGED, &bytes);
+            for name in disk.names() {
+                if (index && name == "seg-2.idx") || (runs && name.ends_with(".run")) {
+                    disk.remove_file(&name);
+                }
+            }
+            let refused = options().open_on(&disk).unwrap_err();
+            assert!(matches!(&refused, Error::Corrupt { file, .. } if file == DAMAGED), "{what}: {refused}");
+
+            let lost: Vec<u64> = damaged.clone().map(|at| first_seq + at as u64).collect();
+            let gap = (lost[0], lost[lost.len() - 1]);
+            let check = |store: &Store| {
+                let (numbers, gaps) = shown(store);
+                let told: Vec<u64> = gaps.iter().flat_map(|(from, to)| *from..=*to).collect();
+                if index {
+                    assert_eq!(gaps, [gap], "{what}");
+                    assert_eq!(store.recovery().gaps.len(), 1, "{what}");
+                } else {
+                    // The index knows which frames are events; the roll frame is none.
+                    let rolls = first_seq + last as u64;
+                    let events: Vec<u64> = lost.iter().copied().filter(|seq| *seq != rolls).collect();
+                    assert_eq!(told, events, "{what}");
+                }
+                let events_lost = lost.iter().filter(|seq| **seq != first_seq + last as u64).count();
+                assert_eq!(numbers.len() as u64, EVENTS - events_lost as u64, "{what}");
+                ask(store, &numbers, !index);
+                numbers
+            };
+            let before: Vec<_> =
+                disk.names().iter().map(|name| (name.clone(), disk.file_bytes(name))).collect();
+            let reader = quarantine().open_read_only_on(&disk).unwrap();
+            let numbers = check(&reader);
+            drop(reader);
+            assert!(before.iter().all(|(name, bytes)| disk.file_bytes(name) == *bytes), "{what}");
+            for _ in 0..2 {
+                let store = quarantine().open_on(&disk).unwrap();
+                assert_eq!(check(&store), numbers, "{what}");
+                store.close().unwrap();
+            }
+            // Writing goes on.
+            let store = quarantine().open_on(&disk).unwrap();
+            for number in EVENTS..EVENTS + 40 {
+                store.append(envelope(number)).unwrap();
+            }
+            store.wait_sealed().unwrap();
+            store.close().unwrap();
+            drop(store);
+            let store = quarantine().open_on(&disk).unwrap();
+            let expected: Vec<u64> = numbers.into_iter().chain(EVENTS..EVENTS + 40).collect();
+            assert_eq!(shown(&store).0, expected, "{what}");
+        }
+    }
+}
+
+#[test]
+fn an_event_in_a_gap_is_told_as_one_and_its_neighbours_are_there() {
+    let disk = closed_store();
+    let store = options().open_on(&disk).unwrap();
+    let positions: Vec<_> = {
+        let view = store.project(PROJECT).view().unwrap();
+        view.events().iter().map(|event| event.unwrap().position()).collect()
+    };
+    store.close().unwrap();
+    drop(store);
+    let mut bytes = disk.file_bytes(DAMAGED).unwrap();
+    let frame = frames(&bytes)[5];
+    let seq = u64::from_le_bytes(bytes[frame + 8..frame + 16].try_into().unwrap());
+    bytes[frame + 30] ^= 1;
+    disk.set_file_bytes(DAMAGED, &bytes);
+    for missing in [false, true] {
+        if missing {
+            disk.remove_file("seg-2.idx");
+        }
+        let store = quarantine().open_on(&disk).unwrap();
+        let view = store.project(PROJECT).view().unwrap();
+        for position in &positions {
+            let found = view.get(*position);
+            if position.seq.get() == seq {
+                assert!(matches!(&found, Err(Error::Gap { from, .. }) if from.get() == seq), "{found:?}");
+            } else {
+                assert!(matches!(&found, Ok(Some(event)) if event.position() == *position), "{found:?}");
+            }
+        }
+    }
+}
