@@ -232,10 +232,10 @@ impl<F: Fold> Inner<F> {
     /// A failure poisons the log: what was written may or may not survive.
     pub(super) fn flush_staged(&self, flush: &mut Flush<F>) -> Result<()> {
         let _guard = PoisonOnPanic::new(&self.marks);
-        let mut chunks = {
+        let (mut chunks, last) = {
             let mut stage = self.stage.lock();
             stage.staged_bytes = 0;
-            std::mem::take(&mut stage.chunks)
+            (std::mem::take(&mut stage.chunks), stage.next_seq.get().saturating_sub(1))
         };
         if chunks.is_empty() {
             return Ok(());
@@ -260,7 +260,8 @@ impl<F: Fold> Inner<F> {
             bytes.clear();
             self.stage.lock().spare = bytes;
         }
-        if outcome.is_err() {
+        // Frames that were taken and are not shown would be waited for without end.
+        if outcome.is_err() || self.marks.visible().get() < last {
             self.marks.poison();
             return Err(Error::SyncFailed { durable: self.marks.durable() });
         }

@@ -31,8 +31,8 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSpace`](crate::error::Error::NoSpace) where the file system has no room for the pages, else
-    /// [`Error::Io`](crate::error::Error::Io).
+    /// [`Error::NoSpace`] where the file system has no room for the pages, else
+    /// [`Error::Io`].
     pub(crate) fn populate(&self, range: Range<u64>) -> Result<()> {
         if range.start > range.end || range.end > self.region.capacity() {
             let reason = "the range lies outside the mapping";
