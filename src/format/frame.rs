@@ -211,15 +211,21 @@ pub(crate) struct FrameView<'a> {
 impl<'a> FrameView<'a> {
     /// The frame at the start of `bytes`, all of it checked; `Ok(None)` where the log ends.
     pub(crate) fn parse(bytes: &'a [u8], seed: Seed) -> Result<Option<Self>, FrameFault> {
+        Ok(Self::parse_with_crc(bytes, seed)?.map(|(view, _)| view))
+    }
+
+    /// The same with the CRC-32 of the body, for who encodes the frame again.
+    pub(crate) fn parse_with_crc(bytes: &'a [u8], seed: Seed) -> Result<Option<(Self, u32)>, FrameFault> {
         let Some(raw) = RawFrame::split(bytes)? else { return Ok(None) };
-        let expected = checksum(seed, raw.header_rest, raw.keys, raw.len, crc32fast::hash(raw.body));
+        let body_crc = crc32fast::hash(raw.body);
+        let expected = checksum(seed, raw.header_rest, raw.keys, raw.len, body_crc);
         if expected != raw.crc {
             return Err(FrameFault::Checksum { found: raw.crc, expected });
         }
         if raw.padding.iter().any(|byte| *byte != 0) {
             return Err(FrameFault::Padding);
         }
-        raw.view().map(Some)
+        raw.view().map(|view| Some((view, body_crc)))
     }
 
     /// The frame at the start of `bytes`, bounds checked and checksum not.
@@ -319,17 +325,17 @@ impl<'a> RawFrame<'a> {
     }
 }
 
-/// Appends one whole frame with its padding to `out` and returns its checksum, or `None` where it is too long for
-/// the format.
+/// Appends one whole frame, of which the body comes with its CRC-32, with its padding to `out` and returns its
+/// checksum, or `None` where it is too long for the format.
 pub(crate) fn encode(
     header: &FrameHeader,
     keys: &[u8],
-    body: &[u8],
+    (body, body_crc): (&[u8], u32),
     seed: Seed,
     out: &mut Vec<u8>,
 ) -> Option<u32> {
     let len = frame_len(keys.len(), body.len())?;
-    let head = encode_header(header, len, keys, crc32fast::hash(body), seed);
+    let head = encode_header(header, len, keys, body_crc, seed);
     let padding = usize::try_from(stride(len).saturating_sub(u64::from(len))).ok()?;
     out.extend_from_slice(&head);
     out.extend_from_slice(keys);
@@ -355,7 +361,7 @@ mod tests {
             flags: FrameFlags::ALONE,
         };
         let mut out = Vec::new();
-        encode(&header, keys, body, SEED, &mut out).unwrap();
+        encode(&header, keys, (body, crc32fast::hash(body)), SEED, &mut out).unwrap();
         out
     }
 
@@ -412,7 +418,7 @@ mod tests {
             flags: FrameFlags::ALONE.with(FrameFlags::COMPRESSED),
         };
         let mut out = Vec::new();
-        encode(&header, b"", b"", SEED, &mut out).unwrap();
+        encode(&header, b"", (b"", 0), SEED, &mut out).unwrap();
         assert!(matches!(FrameView::parse(&out, SEED), Err(FrameFault::Unknown { .. })));
     }
 

@@ -98,20 +98,23 @@ fn event_fact(keys: &EventKeys<'_>, body: &[u8]) -> Option<Fragment> {
     Fragment::from_frame(keys, codec::decode(body).ok()?.context)
 }
 
-/// Appends a frame, whose ids were perhaps hashed before, to an active index and returns the fact that it states.
+/// The hashes of the ids in a frame under the store's key.
+pub(super) fn hashes_of(hash_key: &[u8; 16], frame: &Placed<'_>) -> IdHashes {
+    let keys = if frame.kind == FrameKind::Event { EventKeys::parse(frame.keys) } else { None };
+    keys.map_or_else(IdHashes::default, |keys| IdHashes::of(hash_key, &keys))
+}
+
+/// Appends a frame, whose ids were hashed before, to an active index and returns the fact that it states.
 pub(super) fn index_frame(
     active: &mut ActiveWriter,
     frame: &Placed<'_>,
-    hashes: Option<&IdHashes>,
+    hashes: &IdHashes,
 ) -> Option<Fragment> {
     let Placed { seq, kind, offset, keys, body } = *frame;
     if kind == FrameKind::Event
         && let Some(keys) = EventKeys::parse(keys)
     {
-        match hashes {
-            Some(hashes) => active.push_hashed(offset, &keys, hashes),
-            None => active.push_event(offset, &keys),
-        }
+        active.push_hashed(offset, &keys, hashes);
         return event_fact(&keys, body);
     }
     active.push_other(offset);
@@ -150,7 +153,7 @@ impl Fold for StoreFold {
             if let Some(ahead) = hints.get(at + SLOTS_AHEAD) {
                 self.active.prefetch_slots(ahead);
             }
-            let Some(fact) = index_frame(&mut self.active, &frame, Some(hashes)) else { continue };
+            let Some(fact) = index_frame(&mut self.active, &frame, hashes) else { continue };
             let profiles = profiles.get_or_insert_with(|| self.state.profiles.lock());
             let left = profiles.apply(&fact);
             if !left.is_empty() {

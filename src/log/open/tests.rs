@@ -368,7 +368,14 @@ fn frames_beyond_the_format_of_a_header_are_never_read() {
         flags: FrameFlags::ALONE,
     };
     let mut bytes = Vec::new();
-    crate::format::frame::encode(&header, b"", b"body", writer.header.seed(), &mut bytes).unwrap();
+    crate::format::frame::encode(
+        &header,
+        b"",
+        (b"body", crc32fast::hash(b"body")),
+        writer.header.seed(),
+        &mut bytes,
+    )
+    .unwrap();
     let disk = writer.die();
     let mut file = disk.file_bytes("seg-1.log").unwrap();
     let first = HEADER_LEN_SMALL as usize;

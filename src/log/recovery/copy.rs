@@ -89,7 +89,7 @@ impl<'a> Copy<'a> {
                 kind: FrameKind::Roll,
                 flags: FrameFlags::ALONE,
             };
-            self.put(&header, &[], &roll)?;
+            self.put(&header, &[], (&roll, crc32fast::hash(&roll)))?;
         }
         Ok(())
     }
@@ -99,14 +99,17 @@ impl<'a> Copy<'a> {
         let mut offset = piece.from;
         let mut seq = piece.base_seq;
         while offset < piece.end {
-            let view = match window.frame(offset, source.seed)? {
-                Ok(Some(view)) if view.seq() == seq => view,
+            let (view, body_crc) = match window.frame_with_crc(offset, source.seed)? {
+                Ok(Some(found)) if found.0.seq() == seq => found,
                 Ok(_) => return Err(changed(source, offset, seq)),
                 Err(fault) => return Err(fault_error(&source.name, offset, seq, fault)),
             };
             // Lag 0: nothing names the fresh file before it is synced.
             let header = FrameHeader { durable_lag: 0, ..*view.header() };
-            let body = roll.filter(|_| header.kind == FrameKind::Roll).unwrap_or(view.body());
+            let body = match roll.filter(|_| header.kind == FrameKind::Roll) {
+                Some(roll) => (roll, crc32fast::hash(roll)),
+                None => (view.body(), body_crc),
+            };
             self.put(&header, view.keys(), body)?;
             offset += view.stride();
             seq = seq.next();
@@ -114,10 +117,10 @@ impl<'a> Copy<'a> {
         if self.frames == piece.frames { Ok(()) } else { Err(changed(source, offset, seq)) }
     }
 
-    fn put(&mut self, header: &FrameHeader, keys: &[u8], body: &[u8]) -> Result<()> {
+    fn put(&mut self, header: &FrameHeader, keys: &[u8], body: (&[u8], u32)) -> Result<()> {
         frame::encode(header, keys, body, self.seed, &mut self.buffer).ok_or(Error::TooLarge {
             what: "a frame",
-            bytes: body.len() as u64,
+            bytes: body.0.len() as u64,
             bytes_max: u64::from(u32::MAX),
         })?;
         self.frames = self.frames.saturating_add(1);

@@ -54,12 +54,26 @@ impl<'a> Window<'a> {
         offset: u64,
         seed: Seed,
     ) -> Result<Result<Option<FrameView<'_>>, FrameFault>> {
+        let found = self.frame_with_crc(offset, seed)?;
+        Ok(found.map(|found| found.map(|(view, _)| view)))
+    }
+
+    /// The same with the CRC-32 of the frame's body.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    pub(crate) fn frame_with_crc(
+        &mut self,
+        offset: u64,
+        seed: Seed,
+    ) -> Result<Result<Option<(FrameView<'_>, u32)>, FrameFault>> {
         let room = self.len.saturating_sub(offset);
         let needed = frame_stride(self.at(offset, 4)?);
         // A frame that cannot be whole here is a fault of its length, found without reading it.
         let wanted = if needed <= room { needed.max(4) } else { 4 };
         let bytes = self.at(offset, wanted)?;
         let whole = usize::try_from(wanted).ok().and_then(|wanted| bytes.get(..wanted)).unwrap_or(bytes);
-        Ok(FrameView::parse(whole, seed))
+        Ok(FrameView::parse_with_crc(whole, seed))
     }
 }

@@ -14,12 +14,15 @@ use crate::log::{Marks, OnCorruption, Placed, RecoveryReport, Rolled};
 use crate::profile::ProfileMap;
 use crate::storage::{Disk, MapWriter};
 use crate::store::derive::{Derived, first_offset};
-use crate::store::fold::index_frame;
+use crate::store::fold::{hashes_of, index_frame};
 use crate::store::handle::{SegmentHandle, Segments};
 use crate::store::seal::{SealJob, SealQueue};
 use crate::store::shelf::Shelf;
 use crate::store::state::ReadState;
 use crate::types::Seq;
+
+/// Frames of a tail that are indexed together.
+const TOGETHER: usize = 16;
 
 /// What readers see of an opened log, and what a writer goes on with.
 pub(super) struct Folded {
@@ -69,7 +72,7 @@ impl Folded {
             let is_last = at + 1 == opened.tail.len();
             let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
-            last_seq = fold_tail(tail, &mut writer, &mut profiles)?.unwrap_or(last_seq);
+            last_seq = fold_tail(tail, &current.hash_key, &mut writer, &mut profiles)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());
             handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
             if is_last && opened.active.is_some() {
@@ -97,18 +100,35 @@ impl Folded {
 /// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
 fn fold_tail(
     tail: &TailSegment,
+    hash_key: &[u8; 16],
     writer: &mut ActiveWriter,
     profiles: &mut ProfileMap,
 ) -> Result<Option<u64>> {
     let mut last = None;
-    for item in tail.segment.scan(first_offset(&tail.segment), tail.end) {
-        let (_, offset, frame) = item?;
-        let (kind, seq) = (frame.kind(), frame.seq());
-        let placed = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
-        if let Some(fact) = index_frame(writer, &placed, None) {
-            profiles.apply(&fact);
+    let mut scan = tail.segment.scan(first_offset(&tail.segment), tail.end);
+    // A few at a time, so that the memory that the index touches for one comes near while others are looked at.
+    let mut group = Vec::with_capacity(TOGETHER);
+    loop {
+        group.clear();
+        for item in scan.by_ref().take(TOGETHER) {
+            let (_, offset, frame) = item?;
+            let (seq, kind) = (frame.seq(), frame.kind());
+            let frame = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
+            let hashes = hashes_of(hash_key, &frame);
+            writer.prefetch_entries(&hashes);
+            group.push((frame, hashes));
         }
-        last = Some(seq.get());
+        if group.is_empty() {
+            return Ok(last);
+        }
+        for (_, hashes) in &group {
+            writer.prefetch_slots(hashes);
+        }
+        for (frame, hashes) in &group {
+            if let Some(fact) = index_frame(writer, frame, hashes) {
+                profiles.apply(&fact);
+            }
+            last = Some(frame.seq.get());
+        }
     }
-    Ok(last)
 }

@@ -132,7 +132,7 @@ impl Writer {
             flags,
         };
         let mut out = Vec::new();
-        frame::encode(&header, b"", body, self.header.seed(), &mut out).unwrap();
+        frame::encode(&header, b"", (body, crc32fast::hash(body)), self.header.seed(), &mut out).unwrap();
         self.file.write_at(self.at, &out).unwrap();
         let is_content = kind == FrameKind::Event;
         let content = is_content.then(|| u64::from_le_bytes(*body.first_chunk().unwrap()));

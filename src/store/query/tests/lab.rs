@@ -150,7 +150,14 @@ impl Lab {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let active = self.active();
-        let crc = frame::encode(&header, &encoded, body, active.header.seed(), &mut buffer).unwrap();
+        let crc = frame::encode(
+            &header,
+            &encoded,
+            (body, crc32fast::hash(body)),
+            active.header.seed(),
+            &mut buffer,
+        )
+        .unwrap();
         let offset = u32::try_from(active.end).unwrap();
         active.map.write(active.end, &buffer).unwrap();
         active.end += buffer.len() as u64;
