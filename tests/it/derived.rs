@@ -250,6 +250,9 @@ fn a_view_of_a_damaged_file_stays_usable() {
     for (name, mut bytes) in derived(&disk) {
         // The last block of the content, and the first of the rows.
         let at = if name.ends_with(".idx") { bytes.len() - 1 } else { 130 };
+        if at >= bytes.len() {
+            continue; // A run without rows.
+        }
         bytes[at] ^= 8;
         disk.set_file_bytes(&name, &bytes);
     }

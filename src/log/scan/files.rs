@@ -108,7 +108,8 @@ const KNOWN: usize = 36;
 
 /// Whether a crash can leave this of a header that was written once and never synced.
 ///
-/// The header stands in one sector of a file that was zeros, so a crash leaves the first part of it or nothing.
+/// The header stands in one sector of a file that was zeros or had no bytes, so a crash leaves the first part of it or
+/// nothing, and a length that was not synced may end anywhere.
 fn is_torn(page: &[u8], id: SegmentId, manifest: &Manifest) -> bool {
     let header = SegmentHeader {
         store_id: manifest.store_id,
@@ -121,6 +122,7 @@ fn is_torn(page: &[u8], id: SegmentId, manifest: &Manifest) -> bool {
     let fixed = page.get(..FIXED_LEN).unwrap_or(page);
     let written = fixed.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let known = written.min(KNOWN);
-    written + size_of::<u32>() <= FIXED_LEN
+    // A file that ends inside the header never had all of it durable.
+    (written + size_of::<u32>() <= FIXED_LEN || page.len() < FIXED_LEN)
         && fixed.get(..known).is_some_and(|start| header.encode().get(..known) == Some(start))
 }
