@@ -50,15 +50,35 @@ pub(crate) struct Acceptor {
 pub(crate) struct Scratch {
     trees: TreeBuilder,
     key: String,
-    /// The hasher of the project that was met last.
-    hasher: Option<(Uuid, ProjectHasher)>,
+    hashers: Hashers,
 }
+
+/// The hashers of projects that were met lately, each project in a place of its own or one that it shares.
+#[derive(Default)]
+struct Hashers([Option<(Uuid, ProjectHasher)>; HASHERS_KEPT]);
+
+/// Places for the hashers of projects, a power of two.
+const HASHERS_KEPT: usize = 16;
 
 /// The trees of one envelope while it is walked.
 #[derive(Default)]
 struct Roots {
     properties: Option<TreeSpan>,
     context: Option<TreeSpan>,
+}
+
+impl Hashers {
+    /// The hasher of a project, from `all` where it is not here.
+    fn of(&mut self, project_id: Uuid, all: &AddressHasher) -> &ProjectHasher {
+        // The bytes of an id are random but for those of its version and variant.
+        let [first, .., last] = project_id.into_bytes();
+        let place = &mut self.0[usize::from(first ^ last) % HASHERS_KEPT];
+        if place.as_ref().is_none_or(|(of, _)| *of != project_id) {
+            *place = None;
+        }
+        let (_, hasher) = place.get_or_insert_with(|| (project_id, all.for_project(project_id)));
+        hasher
+    }
 }
 
 impl Acceptor {
@@ -70,7 +90,7 @@ impl Acceptor {
 
     /// Memory for one writer.
     pub(crate) fn scratch(&self) -> Scratch {
-        Scratch { trees: TreeBuilder::new(&self.limits), key: String::new(), hasher: None }
+        Scratch { trees: TreeBuilder::new(&self.limits), key: String::new(), hashers: Hashers::default() }
     }
 
     /// Accepts an envelope at the time `now`, which it gets as its timestamp if it has none.
@@ -129,7 +149,7 @@ impl Acceptor {
             .transpose()
             .map_err(|reason| Error::invalid(Field::Timestamp.name(), reason))?;
         self.take_time(given, now, out)?;
-        let hasher = self.hasher_of(envelope.project_id, &mut scratch.hasher);
+        let hasher = scratch.hashers.of(envelope.project_id, &self.hasher);
         let mut roots = Roots::default();
         if let Some(properties) = &envelope.properties {
             let mut writer = scratch.trees.begin(Field::Properties.name(), Some(hasher));
@@ -202,19 +222,6 @@ impl Acceptor {
         self.finish(scratch, &roots, out)
     }
 
-    /// The project's hasher, from the scratch if that has met the project last.
-    fn hasher_of<'s>(
-        &self,
-        project_id: Uuid,
-        last: &'s mut Option<(Uuid, ProjectHasher)>,
-    ) -> &'s ProjectHasher {
-        if last.as_ref().is_none_or(|(of, _)| *of != project_id) {
-            *last = None;
-        }
-        let (_, hasher) = last.get_or_insert_with(|| (project_id, self.hasher.for_project(project_id)));
-        hasher
-    }
-
     fn take_text(&self, which: TextField, text: &str, out: &mut Accepted) -> Result<()> {
         let bytes_max = match which {
             TextField::Module => self.limits.module_bytes_max,
@@ -252,7 +259,7 @@ impl Acceptor {
         if reader.peek()? != Kind::Object {
             return Err(Error::invalid(field.name(), NOT_AN_OBJECT));
         }
-        let hasher = self.hasher_of(project_id, &mut scratch.hasher);
+        let hasher = scratch.hashers.of(project_id, &self.hasher);
         let mut writer = scratch.trees.begin(field.name(), Some(hasher));
         reader.value_into(&mut writer)?;
         let span = Some(writer.finish()?);

@@ -6,6 +6,7 @@
 //! the key id is the first 4 bytes of `HMAC-SHA-256(secret, "id")` in hex.
 
 mod find;
+mod key;
 mod parse;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub(crate) use key::{KeyClass, classify_key, classify_key_bytes};
+
 /// How an address is hashed before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -29,74 +32,6 @@ pub enum IpHashing {
     /// SHA-256 of the address in its canonical text form, cut to 16 bytes, for literal compatibility with systems
     /// that hash so. It hides nothing from whoever tries: all IPv4 addresses are hashed in minutes.
     PlainSha256,
-}
-
-/// What a key of an object says about the value below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyClass {
-    /// Nothing is known of it.
-    Plain,
-    /// It holds an address, which is stored as a token under the key with `Hash` appended.
-    Address,
-    /// It is an address key with `Hash` appended and holds tokens.
-    Token,
-}
-
-/// The longest known key, `cfConnectingIpHash`, without separators.
-const KEY_BYTES_MAX: usize = 18;
-
-/// Tells whether a key is known to hold an address; letter case, `_`, `-` and `$` are ignored.
-pub(crate) fn classify_key(key: &str) -> KeyClass {
-    let bytes = key.as_bytes();
-    // The first and the last byte decide nearly every ordinary key. Setting 0x20 lowers letters, turns `_` into
-    // 0x7f and leaves digits, `$` and `-` alone.
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return KeyClass::Plain };
-    if !matches!(
-        first | 0x20,
-        b'i' | b'c' | b'u' | b's' | b'r' | b'h' | b'x' | b'f' | b't' | b'$' | b'-' | 0x7f
-    ) || !matches!(last | 0x20, b'p' | b's' | b'4' | b'6' | b'r' | b'd' | b'h' | b'$' | b'-' | 0x7f)
-    {
-        return KeyClass::Plain;
-    }
-    let mut folded = [0_u8; KEY_BYTES_MAX];
-    let mut count = 0;
-    for byte in bytes {
-        if matches!(byte, b'_' | b'-' | b'$') {
-            continue;
-        }
-        let Some(place) = folded.get_mut(count) else { return KeyClass::Plain };
-        *place = byte.to_ascii_lowercase();
-        count += 1;
-    }
-    let folded = folded.get(..count).unwrap_or_default();
-    match folded.strip_suffix(b"hash") {
-        Some(stem) if is_address_key(stem) => KeyClass::Token,
-        None if is_address_key(folded) => KeyClass::Address,
-        _ => KeyClass::Plain,
-    }
-}
-
-fn is_address_key(folded: &[u8]) -> bool {
-    matches!(
-        folded,
-        b"ip"
-            | b"ipaddress"
-            | b"ipv4"
-            | b"ipv6"
-            | b"clientip"
-            | b"userip"
-            | b"sourceip"
-            | b"requestip"
-            | b"remoteaddr"
-            | b"remoteaddress"
-            | b"remoteip"
-            | b"hostip"
-            | b"xforwardedfor"
-            | b"xrealip"
-            | b"forwarded"
-            | b"cfconnectingip"
-            | b"trueclientip"
-    )
 }
 
 /// The name of a hashing key inside a token: eight characters that say nothing about the secret.
@@ -164,13 +99,24 @@ fn is_hex(byte: u8) -> bool {
 
 /// Writes as many hex digits of `bytes` as `out` has room for.
 fn write_hex(bytes: &[u8], out: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-        if let [high, low] = pair {
-            *high = DIGITS[usize::from(byte >> 4)];
-            *low = DIGITS[usize::from(byte & 15)];
-        }
+    let (fours, _) = bytes.as_chunks::<4>();
+    let (eights, _) = out.as_chunks_mut::<8>();
+    for (digits, four) in eights.iter_mut().zip(fours) {
+        *digits = hex_digits(*four);
     }
+}
+
+/// The eight hex digits of four bytes, all at once.
+fn hex_digits(bytes: [u8; 4]) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Each byte into two places, then one nibble into each: the high one first.
+    let bytes = u64::from(u32::from_le_bytes(bytes));
+    let pairs = (bytes | bytes << 16) & 0x0000_ffff_0000_ffff;
+    let places = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (places >> 4 | places << 8) & (ONES * 0x0f);
+    // Nibbles above nine reach 0x10 with six added, and are letters then.
+    let letters = (nibbles + ONES * 6) >> 4 & ONES;
+    (nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_le_bytes()
 }
 
 /// HMAC-SHA-256 under a key of any length.
@@ -291,6 +237,12 @@ impl ProjectHasher {
                 self.push_token(parse::address(element), element, out);
             }
         }
+    }
+
+    /// Tells whether the host asked for addresses inside other text to be found.
+    #[inline]
+    pub(crate) fn scrubs_text(&self) -> bool {
+        self.state.rules.scrub_text
     }
 
     /// Replaces what `out` holds by `text` with every address inside it turned into a token, where the host asked

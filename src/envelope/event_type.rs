@@ -21,17 +21,24 @@ impl EventType {
     /// Two words or more, joined by dots, each of lower-case letters, digits and single `_` between them, a letter
     /// first. The tense is not looked at. [`EventType::IDENTIFY`] follows it by definition. A name that does not is
     /// stored all the same.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "names are as varied as what happens: branches would be guessed wrong"
+    )]
     pub fn follows_convention(name: &str) -> bool {
-        name == Self::IDENTIFY || (name.contains('.') && name.split('.').all(is_word))
+        // A word ends where a dot or the name does.
+        let (mut follows, mut dots, mut previous) = (true, 0, b'.');
+        for &byte in name.as_bytes().iter().chain(b".") {
+            let after_joint = (previous == b'.') | (previous == b'_');
+            let is_joint = (byte == b'.') | (byte == b'_');
+            follows &= byte.is_ascii_lowercase()
+                | (byte.is_ascii_digit() & (previous != b'.'))
+                | (is_joint & !after_joint);
+            dots += usize::from(byte == b'.');
+            previous = byte;
+        }
+        (follows && dots > 1) || name == Self::IDENTIFY
     }
-}
-
-fn is_word(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.first().is_some_and(u8::is_ascii_lowercase)
-        && bytes.last() != Some(&b'_')
-        && !word.contains("__")
-        && bytes.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 #[cfg(test)]

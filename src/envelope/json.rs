@@ -4,12 +4,14 @@
 //! Errors carry the byte offset and the reason, never what stands there.
 
 mod read;
+mod run;
 mod scan;
 mod string;
 mod walk;
 pub(crate) mod write;
 
 pub(crate) use read::{RawValue, Reader};
+pub(crate) use run::{COPY_BYTES, Run, append, prefix};
 
 /// Deepest nesting that is ever walked, whatever the limits say.
 pub(crate) const DEPTH_MAX: usize = 128;

@@ -77,15 +77,29 @@ impl Field {
     }
 
     /// Reads the field's value as a string.
+    #[expect(
+        clippy::inline_always,
+        reason = "a string that is returned through memory is read back before it is there"
+    )]
+    #[inline(always)]
     pub(crate) fn string<'s, 'a: 's>(
         self,
         reader: &mut Reader<'a>,
         scratch: &'s mut String,
     ) -> Result<&'s str> {
-        if reader.peek()? != Kind::String {
-            return Err(Error::invalid(self.name(), "must be a string"));
+        if !reader.is_string() {
+            return Err(self.no_string(reader));
         }
         reader.string(scratch)
+    }
+
+    /// The error of a value that is no string.
+    #[cold]
+    fn no_string(self, reader: &mut Reader<'_>) -> Error {
+        match reader.peek() {
+            Ok(_) => Error::invalid(self.name(), "must be a string"),
+            Err(error) => error,
+        }
     }
 
     /// Reads the field's value as a UUID, with or without hyphens.
@@ -143,7 +157,7 @@ impl Fields {
                 reader.skip_value()?;
                 continue;
             };
-            if reader.peek()? == Kind::Null {
+            if reader.is_null() {
                 reader.null()?;
                 continue;
             }

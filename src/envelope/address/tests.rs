@@ -189,6 +189,7 @@ fn address_keys_are_known_in_every_spelling() {
             key.replace('-', "_"),
             key.replace('-', ""),
             format!("_-{key}$_"),
+            format!("{}-{}", &key[..key.len() - 1], &key[key.len() - 1..]),
         ] {
             assert_eq!(classify_key(&spelling), KeyClass::Address, "{spelling}");
         }

@@ -1,5 +1,7 @@
 //! The pull parser.
 
+use super::run::Run;
+use super::scan::is_plain;
 use super::walk::Ignore;
 use crate::envelope::number::{Scanned, scan};
 use crate::envelope::tree::{Kind, TreeWriter};
@@ -15,6 +17,8 @@ pub(crate) struct Reader<'a> {
     base: usize,
     /// An object was opened and has no entry yet.
     fresh: bool,
+    /// No string of the text has an escape.
+    pub(super) is_plain: bool,
 }
 
 /// The raw text of one value that was skipped, its syntax checked.
@@ -22,12 +26,13 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct RawValue<'a> {
     text: &'a str,
     base: usize,
+    is_plain: bool,
 }
 
 impl<'a> RawValue<'a> {
     /// A reader of the value, offsets counted as in the text that it stands in.
     pub(crate) fn reader(self) -> Reader<'a> {
-        Reader { text: self.text, at: 0, base: self.base, fresh: false }
+        Reader { text: self.text, at: 0, base: self.base, fresh: false, is_plain: self.is_plain }
     }
 
     #[cfg(test)]
@@ -44,7 +49,10 @@ impl<'a> Reader<'a> {
     /// [`Error::Invalid`] where the bytes are not UTF-8.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Self { text, at: 0, base: 0, fresh: false }),
+            Ok(text) => {
+                let is_plain = is_plain(bytes.trim_ascii_end());
+                Ok(Self { text, at: 0, base: 0, fresh: false, is_plain })
+            }
             Err(error) => Err(fault(error.valid_up_to(), "is not UTF-8")),
         }
     }
@@ -62,6 +70,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Tells whether a string comes next.
+    #[inline]
+    pub(crate) fn is_string(&mut self) -> bool {
+        self.token() == Some(b'"')
+    }
+
+    /// Tells whether `null` comes next, or what is refused as such.
+    #[inline]
+    pub(crate) fn is_null(&mut self) -> bool {
+        self.token() == Some(b'n')
+    }
+
     /// Enters the object that comes next.
     pub(crate) fn begin_object(&mut self) -> Result<()> {
         self.expect(b'{', "expected an object")?;
@@ -70,6 +90,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The next key of the object that was entered, or none at its end, which is then passed.
+    #[expect(
+        clippy::inline_always,
+        reason = "a string that is returned through memory is read back before it is there"
+    )]
+    #[inline(always)]
     pub(crate) fn next_key<'s>(&mut self, scratch: &'s mut String) -> Result<Option<&'s str>>
     where
         'a: 's,
@@ -84,11 +109,16 @@ impl<'a> Reader<'a> {
             _ if fresh => {}
             _ => return Err(self.fault("expected a comma or a closing brace")),
         }
-        self.key(scratch).map(Some)
+        self.key(scratch).map(|key| Some(key.as_str()))
     }
 
     /// A key and the colon after it.
-    pub(super) fn key<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str>
+    #[expect(
+        clippy::inline_always,
+        reason = "a string that is returned through memory is read back before it is there"
+    )]
+    #[inline(always)]
+    pub(super) fn key<'s>(&mut self, scratch: &'s mut String) -> Result<Run<'s>>
     where
         'a: 's,
     {
@@ -99,12 +129,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The string that comes next, borrowed from the text or, where it has escapes, from `scratch`.
+    #[expect(
+        clippy::inline_always,
+        reason = "a string that is returned through memory is read back before it is there"
+    )]
+    #[inline(always)]
     pub(crate) fn string<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str>
     where
         'a: 's,
     {
         self.expect(b'"', "expected a string")?;
-        self.string_rest(scratch)
+        self.string_rest(scratch).map(|string| string.as_str())
     }
 
     /// Passes the `null` that comes next.
@@ -137,7 +172,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.walk(&mut Ignore, &mut String::new())?;
         let text = self.text.get(start..self.at).unwrap_or_default();
-        Ok(RawValue { text, base: self.base + start })
+        Ok(RawValue { text, base: self.base + start, is_plain: self.is_plain })
     }
 
     /// Pushes the value that comes next, whatever it is, to the tree.
@@ -176,6 +211,7 @@ impl<'a> Reader<'a> {
         Err(self.fault("expected a value"))
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8, reason: &'static str) -> Result<()> {
         if self.token() == Some(byte) {
             self.at += 1;
@@ -187,11 +223,14 @@ impl<'a> Reader<'a> {
     /// The byte that comes next after white space.
     #[inline]
     pub(super) fn token(&mut self) -> Option<u8> {
+        let byte = self.text.as_bytes().get(self.at).copied();
+        if byte.is_some_and(|byte| byte > b' ') {
+            return byte;
+        }
         self.skip_space();
         self.text.as_bytes().get(self.at).copied()
     }
 
-    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.as_bytes().get(self.at) {
             self.at += 1;

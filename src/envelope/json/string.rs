@@ -1,26 +1,36 @@
 //! The inside of a string: borrowed where it has no escapes, else unescaped into a scratch.
 
 use super::read::Reader;
-use super::scan::plain_len;
+use super::run::Run;
+use super::scan::{plain_len, quote_at};
 use crate::error::Result;
 
 impl<'a> Reader<'a> {
     /// The string whose opening quote was passed.
-    #[inline]
-    pub(super) fn string_rest<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str>
+    #[expect(
+        clippy::inline_always,
+        reason = "a string that is returned through memory is read back before it is there"
+    )]
+    #[inline(always)]
+    pub(super) fn string_rest<'s>(&mut self, scratch: &'s mut String) -> Result<Run<'s>>
     where
         'a: 's,
     {
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        self.at += plain_len(bytes, start).unwrap_or(0);
-        if bytes.get(self.at) == Some(&b'"') {
-            let string = self.text.get(start..self.at).unwrap_or_default();
+        let (text, start) = (self.text, self.at);
+        if self.is_plain
+            && let Some(len) = quote_at(text.as_bytes(), start)
+        {
+            self.at = start + len + 1;
+            return Ok(Run::new(text, start, len));
+        }
+        let len = plain_len(text.as_bytes(), start).unwrap_or(0);
+        self.at = start + len;
+        if text.as_bytes().get(self.at) == Some(&b'"') {
             self.at += 1;
-            return Ok(string);
+            return Ok(Run::new(text, start, len));
         }
         self.unescape(start, scratch)?;
-        Ok(scratch.as_str())
+        Ok(scratch.as_str().into())
     }
 
     /// Reads a string on from the first byte that does not stand for itself.

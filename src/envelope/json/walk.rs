@@ -2,6 +2,7 @@
 
 use super::DEPTH_MAX;
 use super::read::Reader;
+use super::run::Run;
 use crate::envelope::number::Scanned;
 use crate::envelope::tree::TreeWriter;
 use crate::error::Result;
@@ -9,14 +10,14 @@ use crate::error::Result;
 /// What a walk drives.
 pub(super) trait Sink {
     fn begin_object(&mut self) -> Result<()>;
-    fn key(&mut self, key: &str) -> Result<()>;
+    fn key(&mut self, key: Run<'_>) -> Result<()>;
     fn end_object(&mut self) -> Result<()>;
     fn begin_list(&mut self) -> Result<()>;
     fn end_list(&mut self) -> Result<()>;
     fn null(&mut self) -> Result<()>;
     fn bool(&mut self, value: bool) -> Result<()>;
     fn number(&mut self, scanned: &Scanned, text: &[u8]) -> Result<()>;
-    fn string(&mut self, value: &str) -> Result<()>;
+    fn string(&mut self, value: Run<'_>) -> Result<()>;
 }
 
 macro_rules! forward {
@@ -31,13 +32,21 @@ macro_rules! forward {
 impl Sink for TreeWriter<'_> {
     forward! {
         begin_object();
-        key(key: &str);
         end_object();
         begin_list();
         end_list();
         null();
         bool(value: bool);
-        string(value: &str);
+    }
+
+    #[inline]
+    fn key(&mut self, key: Run<'_>) -> Result<()> {
+        self.key_run(key)
+    }
+
+    #[inline]
+    fn string(&mut self, value: Run<'_>) -> Result<()> {
+        self.string_run(value)
     }
 
     #[inline]
@@ -60,15 +69,25 @@ macro_rules! ignore {
 impl Sink for Ignore {
     ignore! {
         begin_object();
-        key(&str);
+        key(Run<'_>);
         end_object();
         begin_list();
         end_list();
         null();
         bool(bool);
         number(&Scanned, &[u8]);
-        string(&str);
+        string(Run<'_>);
     }
+}
+
+/// What comes after a value.
+enum Next {
+    /// A key with its value.
+    Entry,
+    /// A value of a list.
+    Element,
+    /// Nothing: the whole value ended.
+    End,
 }
 
 /// The kinds of the open containers, one bit each.
@@ -103,13 +122,19 @@ impl Reader<'_> {
         let mut nest = Nest::default();
         loop {
             let opened = self.open_or_scalar(sink, &mut nest, scratch)?;
-            if !self.next_value(sink, &mut nest, opened, scratch)? {
-                return Ok(());
+            match self.next_value(sink, &mut nest, opened)? {
+                Next::End => return Ok(()),
+                Next::Entry => {
+                    let key = self.key(scratch)?;
+                    sink.key(key)?;
+                }
+                Next::Element => {}
             }
         }
     }
 
     /// Takes a scalar or the opening of a container, and tells whether it was the latter.
+    #[inline]
     fn open_or_scalar<S: Sink>(
         &mut self,
         sink: &mut S,
@@ -119,7 +144,8 @@ impl Reader<'_> {
         match self.token() {
             Some(b'"') => {
                 self.at += 1;
-                sink.string(self.string_rest(scratch)?)?;
+                let value = self.string_rest(scratch)?;
+                sink.string(value)?;
             }
             Some(b'{') => {
                 sink.begin_object()?;
@@ -147,6 +173,7 @@ impl Reader<'_> {
         Ok(false)
     }
 
+    #[inline]
     fn open(&mut self, nest: &mut Nest, object: bool) -> Result<bool> {
         if !nest.push(object) {
             return Err(self.fault("is nested deeper than 128 levels"));
@@ -155,28 +182,20 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Goes on to where the next value begins, closing what ends before; `false` where the whole value ended.
-    fn next_value<S: Sink>(
-        &mut self,
-        sink: &mut S,
-        nest: &mut Nest,
-        mut fresh: bool,
-        scratch: &mut String,
-    ) -> Result<bool> {
+    /// Goes on to where the next key or element begins, closing what ends before. With `fresh`, a container was
+    /// opened just now.
+    #[inline]
+    fn next_value<S: Sink>(&mut self, sink: &mut S, nest: &mut Nest, mut fresh: bool) -> Result<Next> {
         while let Some(object) = nest.top() {
             match (self.token(), object) {
+                (Some(b','), _) if !fresh => {
+                    self.at += 1;
+                    return Ok(if object { Next::Entry } else { Next::Element });
+                }
                 (Some(b'}'), true) => sink.end_object()?,
                 (Some(b']'), false) => sink.end_list()?,
-                (Some(b','), true) if !fresh => {
-                    self.at += 1;
-                    return sink.key(self.key(scratch)?).map(|()| true);
-                }
-                (Some(b','), false) if !fresh => {
-                    self.at += 1;
-                    return Ok(true);
-                }
-                (_, true) if fresh => return sink.key(self.key(scratch)?).map(|()| true),
-                (_, false) if fresh => return Ok(true),
+                (_, true) if fresh => return Ok(Next::Entry),
+                (_, false) if fresh => return Ok(Next::Element),
                 (_, true) => return Err(self.fault("expected a comma or a closing brace")),
                 (_, false) => return Err(self.fault("expected a comma or a closing bracket")),
             }
@@ -184,6 +203,6 @@ impl Reader<'_> {
             nest.pop();
             fresh = false;
         }
-        Ok(false)
+        Ok(Next::End)
     }
 }

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::layout::{self, GROUP, TREE_BYTES_MAX};
-use crate::envelope::address::{KeyClass, ProjectHasher, classify_key};
-use crate::envelope::json::DEPTH_MAX;
+use crate::envelope::address::{KeyClass, ProjectHasher, classify_key_bytes};
+use crate::envelope::json::{self, DEPTH_MAX, Run};
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -177,11 +177,17 @@ impl TreeWriter<'_> {
 
     /// Takes the key of the entry whose value comes next.
     pub(crate) fn key(&mut self, key: &str) -> Result<()> {
+        self.key_run(key.into())
+    }
+
+    /// As [`TreeWriter::key`].
+    #[inline]
+    pub(crate) fn key_run(&mut self, key: Run<'_>) -> Result<()> {
         let core = &mut *self.core;
         let Some(level) = core.levels.last_mut().filter(|level| level.is_object && !level.has_key) else {
             return Err(self.fault("a key was pushed where a value belongs"));
         };
-        let class = if self.scrub.is_some() { classify_key(key) } else { KeyClass::Plain };
+        let class = if self.scrub.is_some() { classify_key_bytes(key.as_bytes()) } else { KeyClass::Plain };
         let is_renamed = class == KeyClass::Address;
         let key_len = key.len() + if is_renamed { HASH_SUFFIX.len() } else { 0 };
         if key_len > core.limits.key_bytes_max || core.keys >= core.limits.keys_max {
@@ -190,12 +196,12 @@ impl TreeWriter<'_> {
         let start = core.out.len();
         layout::put_varint(&mut core.out, key_len);
         let key_start = core.out.len();
-        core.out.extend_from_slice(key.as_bytes());
+        key.append_to(&mut core.out);
+        let mut prefix = key.prefix();
         if is_renamed {
             core.out.extend_from_slice(HASH_SUFFIX.as_bytes());
+            prefix = json::prefix(core.out.get(key_start..).unwrap_or_default(), key_len);
         }
-        let name = core.out.get(key_start..).unwrap_or_default();
-        let prefix = prefix(name);
         let start = narrow(start);
         let entry = Entry {
             prefix,
@@ -210,9 +216,8 @@ impl TreeWriter<'_> {
             && let Some(previous) = core.entries.last_mut()
         {
             previous.end = start;
-            level.is_sorted = level.is_sorted
-                && (previous.prefix < prefix
-                    || (previous.prefix == prefix && previous.key_in(&core.out) < entry.key_in(&core.out)));
+            level.is_sorted &= (previous.prefix < prefix)
+                | (previous.prefix == prefix && previous.key_in(&core.out) < entry.key_in(&core.out));
         }
         core.entries.push(entry);
         core.keys += 1;
@@ -322,16 +327,4 @@ impl Entry {
 /// An offset below four gigabytes: a tree in work is at most one string longer than [`TREE_BYTES_MAX`].
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
-}
-
-fn prefix(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    if let Some(first) = key.first_chunk::<8>() {
-        bytes = *first;
-    } else {
-        for (place, byte) in bytes.iter_mut().zip(key) {
-            *place = *byte;
-        }
-    }
-    u64::from_be_bytes(bytes)
 }

@@ -1,6 +1,10 @@
 //! The bytes of a node: tags, lengths, and how far a node reaches.
 
-use crate::envelope::json::DEPTH_MAX;
+mod varint;
+
+pub(super) use varint::{low_byte, put_varint, varint};
+
+use crate::envelope::json::{DEPTH_MAX, Run};
 use crate::envelope::number::{EXPONENT_MIN, Parts, Scaled, is_in_range};
 
 /// Tags 0x00 to 0x3f are the integers 0 to 63.
@@ -52,48 +56,19 @@ pub(super) const NARROW_BYTES_MAX: usize = 0xffff;
 /// Longest tree.
 pub(super) const TREE_BYTES_MAX: usize = 1 << 28;
 
-/// Appends an integer as little-endian groups of seven bits, low ones first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push(low_byte(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low_byte(value));
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
-pub(super) const fn low_byte(value: usize) -> u8 {
-    value as u8
-}
-
-/// The integer at the start of `bytes` and its length; at most four bytes, and no byte too many.
 #[inline]
-pub(super) fn varint(bytes: &[u8]) -> Option<(usize, usize)> {
-    let first = *bytes.first()?;
-    if first < 0x80 {
-        return Some((first.into(), 1));
-    }
-    let mut value = usize::from(first & 0x7f);
-    for (index, byte) in bytes.iter().enumerate().skip(1).take(3) {
-        value |= usize::from(byte & 0x7f) << (7 * index);
-        if *byte < 0x80 {
-            return (*byte > 0).then_some((value, index + 1));
-        }
-    }
-    None
-}
-
-pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_string(out: &mut Vec<u8>, text: Run<'_>) {
     let len = text.len();
-    match len {
-        ..=SHORT_BYTES_MAX => out.push(SHORT_STRING | low_byte(len)),
-        MEDIUM_BYTES_MIN..=MEDIUM_BYTES_MAX => {
-            let over = len - MEDIUM_BYTES_MIN;
-            out.extend_from_slice(&[MEDIUM_STRING | low_byte(over >> 8), low_byte(over)]);
-        }
-        _ => out.push(LONG_STRING),
+    if len <= SHORT_BYTES_MAX {
+        return text.append_after(SHORT_STRING | low_byte(len), out);
     }
-    out.extend_from_slice(text.as_bytes());
+    if len <= MEDIUM_BYTES_MAX {
+        let over = len - MEDIUM_BYTES_MIN;
+        out.extend_from_slice(&[MEDIUM_STRING | low_byte(over >> 8), low_byte(over)]);
+    } else {
+        out.push(LONG_STRING);
+    }
+    text.append_to(out);
     if len > MEDIUM_BYTES_MAX {
         out.push(STRING_END);
     }
@@ -298,28 +273,35 @@ fn table_len(count: usize, len: usize) -> Option<usize> {
     Some(if is_narrow { narrow } else { 2 * narrow })
 }
 
+/// The header of a container of few elements or entries, which have `len` bytes; none for an empty one and for more.
+#[inline]
+pub(super) fn few_header(is_object: bool, count: usize, len: usize) -> Option<[u8; 2]> {
+    let tag = if is_object { OBJECT } else { LIST };
+    let written = if len <= FEW_BYTES_MAX { low_byte(len) } else { 0 };
+    matches!(count, 1..=FEW_MAX).then(|| [tag + low_byte(count), written])
+}
+
 /// Appends the header of a container whose entries have `len` bytes, all that stands before its entries.
 ///
 /// `offsets` are those of the table, as many as [`table_offsets`] says.
 pub(super) fn put_header(out: &mut Vec<u8>, is_object: bool, count: usize, len: usize, offsets: &[u32]) {
+    if let Some(header) = few_header(is_object, count, len) {
+        out.extend_from_slice(&header);
+        return;
+    }
     let tag = if is_object { OBJECT } else { LIST };
-    match count {
-        0 => out.push(tag),
-        1..=FEW_MAX => {
-            let written = if len <= FEW_BYTES_MAX { low_byte(len) } else { 0 };
-            out.extend_from_slice(&[tag + low_byte(count), written]);
-        }
-        _ => {
-            let is_narrow = len <= NARROW_BYTES_MAX;
-            let width = if is_narrow { 2 } else { 4 };
-            out.push(tag + MANY);
-            put_varint(out, len + width * offsets.len());
-            put_varint(out, count);
-            for offset in offsets {
-                let bytes = offset.to_le_bytes();
-                out.extend_from_slice(bytes.get(..width).unwrap_or_default());
-            }
-        }
+    if count == 0 {
+        out.push(tag);
+        return;
+    }
+    let is_narrow = len <= NARROW_BYTES_MAX;
+    let width = if is_narrow { 2 } else { 4 };
+    out.push(tag + MANY);
+    put_varint(out, len + width * offsets.len());
+    put_varint(out, count);
+    for offset in offsets {
+        let bytes = offset.to_le_bytes();
+        out.extend_from_slice(bytes.get(..width).unwrap_or_default());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Ending a container: the keys in order, the header in its place.
 
-use super::{GROUP, HEADER_ROOM, Level, TreeBuilder, TreeWriter, layout, narrow};
+use super::{Entry, GROUP, HEADER_ROOM, Level, TreeBuilder, TreeWriter, layout, narrow};
+use crate::envelope::json::{COPY_BYTES, append};
 use crate::error::Result;
 
 impl TreeWriter<'_> {
@@ -30,6 +31,16 @@ impl TreeWriter<'_> {
 
     /// Ends an object whose keys did not come in order: sorts the entries and moves them.
     fn end_unsorted(&mut self, level: Level) -> Result<()> {
+        let core = &mut *self.core;
+        if core.move_few(level) {
+            core.leave(level);
+            return Ok(());
+        }
+        self.end_any(level)
+    }
+
+    /// As [`TreeWriter::end_unsorted`], for any number of entries and any keys.
+    fn end_any(&mut self, level: Level) -> Result<()> {
         let core = &mut *self.core;
         let out = &core.out;
         let entries = core.entries.get_mut(level.first_entry..).unwrap_or_default();
@@ -76,6 +87,12 @@ impl TreeBuilder {
     fn end_in_place(&mut self, level: Level) {
         let body = level.start + HEADER_ROOM;
         let len = self.out.len().saturating_sub(body);
+        if let Some(header) = layout::few_header(level.is_object, level.count, len)
+            && let Some(place) = self.out.get_mut(level.start..body)
+        {
+            place.copy_from_slice(&header);
+            return;
+        }
         self.moved.clear();
         layout::put_header(&mut self.moved, level.is_object, level.count, len, &self.offsets);
         let header_len = self.moved.len();
@@ -89,6 +106,36 @@ impl TreeBuilder {
         if let Some(place) = self.out.get_mut(level.start..level.start + header_len) {
             place.copy_from_slice(&self.moved);
         }
+    }
+
+    /// Writes the header and the entries of a small object in their order, and tells whether the first bytes of the
+    /// keys decide it. Else nothing is written.
+    fn move_few(&mut self, level: Level) -> bool {
+        let entries = self.entries.get(level.first_entry..).unwrap_or_default();
+        if entries.len() > SMALL_MAX {
+            return false;
+        }
+        let end = self.out.len();
+        // Room behind the last entry as behind the others.
+        self.out.extend_from_slice(&[0; COPY_BYTES]);
+        self.moved.clear();
+        let (mut order, mut previous, mut is_decided) = (small_order(entries), None, true);
+        for _ in entries {
+            let Some(entry) = entries.get((order & 0xff) as usize) else { break };
+            is_decided &= previous != Some(entry.prefix);
+            let tail = self.out.get(entry.start as usize..).unwrap_or_default();
+            append(tail, entry.end.saturating_sub(entry.start) as usize, &mut self.moved);
+            previous = Some(entry.prefix);
+            order >>= 8;
+        }
+        if !is_decided {
+            self.out.truncate(end);
+            return false;
+        }
+        self.out.truncate(level.start);
+        layout::put_header(&mut self.out, level.is_object, level.count, self.moved.len(), &self.offsets);
+        self.out.extend_from_slice(&self.moved);
+        true
     }
 
     /// Writes the header and the sorted entries of an object, but for the dropped ones, of which `count` stay.
@@ -111,4 +158,27 @@ impl TreeBuilder {
         self.entries.truncate(level.first_entry);
         self.levels.pop();
     }
+}
+
+/// Most entries that are put in order without a sort.
+const SMALL_MAX: usize = 8;
+
+/// The indexes of few entries in the order of the first eight bytes of their keys, one in each byte from the low end.
+///
+/// The place of an entry is the count of those before it: the same steps for any keys, and so nothing to mispredict.
+fn small_order(entries: &[Entry]) -> u64 {
+    // No key begins with 0xff, which UTF-8 does not have: what is not used stays behind the entries.
+    let mut prefixes = [u64::MAX; SMALL_MAX];
+    for (prefix, entry) in prefixes.iter_mut().zip(entries) {
+        *prefix = entry.prefix;
+    }
+    let mut places = [7_u32, 6, 5, 4, 3, 2, 1, 0];
+    for later in 1..SMALL_MAX {
+        for earlier in 0..later {
+            let is_behind = u32::from(prefixes[earlier] <= prefixes[later]);
+            places[later] += is_behind;
+            places[earlier] -= is_behind;
+        }
+    }
+    (0..).zip(places).fold(0, |order, (index, place)| order | index << (8 * place))
 }

@@ -1,6 +1,8 @@
 //! Values one by one: limits on their lengths, and tokens in the place of addresses.
 
 use super::{TREE_BYTES_MAX, TreeWriter, layout};
+use crate::envelope::address::ProjectHasher;
+use crate::envelope::json::Run;
 use crate::envelope::number::{Number, Parts, Scanned};
 use crate::error::Result;
 
@@ -20,24 +22,37 @@ impl TreeWriter<'_> {
     }
 
     pub(crate) fn string(&mut self, value: &str) -> Result<()> {
+        self.string_run(value.into())
+    }
+
+    /// As [`TreeWriter::string`].
+    #[inline]
+    pub(crate) fn string_run(&mut self, value: Run<'_>) -> Result<()> {
         let is_address = self.value()?;
         self.check_len(value.len())?;
-        if is_address && !value.is_empty() {
-            return self.put_token(value);
+        if is_address && value.len() > 0 {
+            return self.put_token(value.as_str());
         }
-        if let Some(hasher) = self.scrub {
-            let mut scrubbed = std::mem::take(&mut self.core.token);
-            let put = if hasher.scrub_text(value, &mut scrubbed) {
-                self.put_checked(&scrubbed)
-            } else {
-                layout::put_string(&mut self.core.out, value);
-                Ok(())
-            };
-            self.core.token = scrubbed;
-            return put;
+        if let Some(hasher) = self.scrub
+            && hasher.scrubs_text()
+        {
+            return self.put_scrubbed(value, hasher);
         }
         layout::put_string(&mut self.core.out, value);
         Ok(())
+    }
+
+    /// Puts a string in which every address becomes a token.
+    fn put_scrubbed(&mut self, value: Run<'_>, hasher: &ProjectHasher) -> Result<()> {
+        let mut scrubbed = std::mem::take(&mut self.core.token);
+        let put = if hasher.scrub_text(value.as_str(), &mut scrubbed) {
+            self.put_checked(&scrubbed)
+        } else {
+            layout::put_string(&mut self.core.out, value);
+            Ok(())
+        };
+        self.core.token = scrubbed;
+        put
     }
 
     pub(crate) fn number(&mut self, value: &Number) -> Result<()> {
@@ -90,7 +105,7 @@ impl TreeWriter<'_> {
         if stored.len() > bytes_max {
             return Err(self.fault(format!("is longer than {bytes_max} bytes once its addresses are hashed")));
         }
-        layout::put_string(&mut self.core.out, stored);
+        layout::put_string(&mut self.core.out, stored.into());
         Ok(())
     }
 
