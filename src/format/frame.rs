@@ -135,6 +135,16 @@ pub(crate) fn encode_header(
     body_crc: u32,
     seed: Seed,
 ) -> [u8; HEADER_LEN] {
+    let mut out = unsealed_header(header, len, keys);
+    let crc = out.get(SEQ..).map_or(0, |rest| checksum(seed, [rest, keys], len, body_crc));
+    if let Some(slot) = out.get_mut(CRC..SEQ) {
+        slot.copy_from_slice(&crc.to_le_bytes());
+    }
+    out
+}
+
+/// The same with zeros in the place of the checksum.
+fn unsealed_header(header: &FrameHeader, len: u32, keys: &[u8]) -> [u8; HEADER_LEN] {
     let keys_len = u16::try_from(keys.len()).unwrap_or(u16::MAX);
     debug_assert_eq!(usize::from(keys_len), keys.len(), "frame_len refuses longer keys");
     let mut out = [0u8; HEADER_LEN];
@@ -154,18 +164,17 @@ pub(crate) fn encode_header(
     put(&[header.kind as u8, header.flags.byte()]);
     put(&keys_len.to_le_bytes());
     debug_assert_eq!(at, HEADER_LEN);
-    let crc = out.get(SEQ..).map_or(0, |rest| checksum(seed, rest, keys, len, body_crc));
-    if let Some(slot) = out.get_mut(CRC..SEQ) {
-        slot.copy_from_slice(&crc.to_le_bytes());
-    }
     out
 }
 
-/// The frame's checksum, from the header behind the checksum and the parts that follow.
-fn checksum(seed: Seed, header_rest: &[u8], keys: &[u8], len: u32, body_crc: u32) -> u32 {
+/// The frame's checksum, from the header behind the checksum with the keys, in as many parts as they stand in, and
+/// what follows.
+#[inline]
+fn checksum<const PARTS: usize>(seed: Seed, covered: [&[u8]; PARTS], len: u32, body_crc: u32) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(seed.0);
-    hasher.update(header_rest);
-    hasher.update(keys);
+    for part in covered {
+        hasher.update(part);
+    }
     let tail = (u64::from(body_crc) << 32) | u64::from(len);
     hasher.update(&tail.to_le_bytes());
     hasher.finalize()
@@ -218,7 +227,7 @@ impl<'a> FrameView<'a> {
     pub(crate) fn parse_with_crc(bytes: &'a [u8], seed: Seed) -> Result<Option<(Self, u32)>, FrameFault> {
         let Some(raw) = RawFrame::split(bytes)? else { return Ok(None) };
         let body_crc = crc32fast::hash(raw.body);
-        let expected = checksum(seed, raw.header_rest, raw.keys, raw.len, body_crc);
+        let expected = checksum(seed, [raw.covered], raw.len, body_crc);
         if expected != raw.crc {
             return Err(FrameFault::Checksum { found: raw.crc, expected });
         }
@@ -281,7 +290,8 @@ impl<'a> FrameView<'a> {
 struct RawFrame<'a> {
     len: u32,
     crc: u32,
-    header_rest: &'a [u8],
+    /// The header behind the checksum, and the keys.
+    covered: &'a [u8],
     keys: &'a [u8],
     body: &'a [u8],
     padding: &'a [u8],
@@ -303,13 +313,13 @@ impl<'a> RawFrame<'a> {
         let crc = header.get(CRC..SEQ).and_then(<[u8]>::first_chunk::<4>).ok_or(fault)?;
         let keys_len = header.last_chunk::<2>().map(|bytes| u16::from_le_bytes(*bytes)).ok_or(fault)?;
         let (keys, body) = rest.split_at_checked(usize::from(keys_len)).ok_or(fault)?;
-        let header_rest = header.get(SEQ..).ok_or(fault)?;
-        Ok(Some(Self { len, crc: u32::from_le_bytes(*crc), header_rest, keys, body, padding }))
+        let covered = bytes.get(SEQ..HEADER_LEN.saturating_add(keys.len())).ok_or(fault)?;
+        Ok(Some(Self { len, crc: u32::from_le_bytes(*crc), covered, keys, body, padding }))
     }
 
     fn view(self) -> Result<FrameView<'a>, FrameFault> {
         let fault = FrameFault::Length { len: self.len };
-        let mut reader = ByteReader::new(self.header_rest);
+        let mut reader = ByteReader::new(self.covered);
         let seq = Seq::new(reader.u64().ok_or(fault)?);
         let received_at = Nanos::new(reader.i64().ok_or(fault)?);
         let durable_lag = reader.u32().ok_or(fault)?;
@@ -335,13 +345,17 @@ pub(crate) fn encode(
     out: &mut Vec<u8>,
 ) -> Option<u32> {
     let len = frame_len(keys.len(), body.len())?;
-    let head = encode_header(header, len, keys, body_crc, seed);
     let padding = usize::try_from(stride(len).saturating_sub(u64::from(len))).ok()?;
-    out.extend_from_slice(&head);
+    let start = out.len();
+    out.extend_from_slice(&unsealed_header(header, len, keys));
     out.extend_from_slice(keys);
+    // In one piece with the keys, which is faster than in two.
+    let covered = out.get(start.saturating_add(SEQ)..)?;
+    let crc = checksum(seed, [covered], len, body_crc);
+    out.get_mut(start.saturating_add(CRC)..)?.first_chunk_mut::<4>()?.copy_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(body);
-    out.extend(std::iter::repeat_n(0, padding));
-    head.get(CRC..SEQ).and_then(<[u8]>::first_chunk::<4>).map(|bytes| u32::from_le_bytes(*bytes))
+    out.extend_from_slice([0; ALIGN].get(..padding)?);
+    Some(crc)
 }
 
 #[cfg(test)]

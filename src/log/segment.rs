@@ -224,6 +224,16 @@ impl Segment {
         self.map.release_pages();
     }
 
+    /// Enters its pages into the page table, for one who is about to look at all of them.
+    pub(crate) fn enter_pages(&self) {
+        self.map.enter_pages();
+    }
+
+    /// Whether every frame that stood in it when it was opened was checked.
+    pub(crate) fn is_all_checked(&self) -> bool {
+        self.all_checked.load(Ordering::Relaxed)
+    }
+
     /// The seq of the frame with this ordinal (L2).
     #[inline]
     pub(crate) fn seq_of(&self, ordinal: Ordinal) -> Seq {
@@ -291,7 +301,7 @@ impl Segment {
 
     #[inline]
     fn is_checked(&self, ordinal: Ordinal) -> bool {
-        self.all_checked.load(Ordering::Relaxed) || self.checked.has(ordinal)
+        self.is_all_checked() || self.checked.has(ordinal)
     }
 
     /// Checks the frame at `offset` by `pread`, and on the way those behind it that one read brings in.

@@ -75,3 +75,15 @@ fn populate(raw: &MmapRaw, range: &Range<u64>) -> io::Result<()> {
 fn populate(_raw: &MmapRaw, _range: &Range<u64>) -> io::Result<()> {
     Ok(())
 }
+
+/// Makes the pages of `range` present for reading, where the system can do that.
+#[cfg(target_os = "linux")]
+pub(super) fn enter(raw: &MmapRaw, range: Range<u64>) {
+    let length = to_usize(range.end.saturating_sub(range.start));
+    // An error is met again, and told, by whoever looks at the page.
+    let _ = raw.advise_range(Advice::PopulateRead, to_usize(range.start), length);
+}
+
+/// Makes the pages of `range` present for reading, where the system can do that.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn enter(_raw: &MmapRaw, _range: Range<u64>) {}

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 
+use super::advice;
 use super::mappings::{Length, LogBounds};
 use super::{Access, to_usize};
 use crate::error::{Error, Result};
@@ -231,6 +232,12 @@ impl Map {
         // SAFETY: the mapping is shared (M1), so that its bytes are those of the file, and dropping entries of the
         // page table changes none: a dirty page stays in the page cache. References into it stay valid.
         let _ = unsafe { self.region.memory.raw.unchecked_advise(UncheckedAdvice::DontNeed) };
+    }
+
+    /// Enters the pages of all that readers see into this process's page table, all at once and not one by one as they
+    /// are looked at. Where the system cannot do that, nothing happens.
+    pub(crate) fn enter_pages(&self) {
+        advice::enter(&self.region.memory.raw, self.region.floor..self.committed());
     }
 
     /// Asks the processor to bring the cache line at `offset` near. Any offset is allowed, and none faults.

@@ -98,24 +98,26 @@ fn event_fact(keys: &EventKeys<'_>, body: &[u8]) -> Option<Fragment> {
     Fragment::from_frame(keys, codec::decode(body).ok()?.context)
 }
 
-/// The hashes of the ids in a frame under the store's key.
-pub(super) fn hashes_of(hash_key: &[u8; 16], frame: &Placed<'_>) -> IdHashes {
-    let keys = if frame.kind == FrameKind::Event { EventKeys::parse(frame.keys) } else { None };
-    keys.map_or_else(IdHashes::default, |keys| IdHashes::of(hash_key, &keys))
+/// The keys of a frame that holds an event.
+#[inline]
+pub(super) fn event_keys<'a>(frame: &Placed<'a>) -> Option<EventKeys<'a>> {
+    if frame.kind == FrameKind::Event { EventKeys::parse(frame.keys) } else { None }
 }
 
 /// Appends a frame, whose ids were hashed before, to an active index and returns the fact that it states.
+///
+/// `event` is what [`event_keys`] says of it.
+#[inline]
 pub(super) fn index_frame(
     active: &mut ActiveWriter,
     frame: &Placed<'_>,
+    event: Option<&EventKeys<'_>>,
     hashes: &IdHashes,
 ) -> Option<Fragment> {
     let Placed { seq, kind, offset, keys, body } = *frame;
-    if kind == FrameKind::Event
-        && let Some(keys) = EventKeys::parse(keys)
-    {
-        active.push_hashed(offset, &keys, hashes);
-        return event_fact(&keys, body);
+    if let Some(event) = event {
+        active.push_hashed(offset, event, hashes);
+        return event_fact(event, body);
     }
     active.push_other(offset);
     if kind == FrameKind::Cursor { fact_of(kind, seq, keys, body) } else { None }
@@ -153,7 +155,10 @@ impl Fold for StoreFold {
             if let Some(ahead) = hints.get(at + SLOTS_AHEAD) {
                 self.active.prefetch_slots(ahead);
             }
-            let Some(fact) = index_frame(&mut self.active, &frame, hashes) else { continue };
+            let Some(fact) = index_frame(&mut self.active, &frame, event_keys(&frame).as_ref(), hashes)
+            else {
+                continue;
+            };
             let profiles = profiles.get_or_insert_with(|| self.state.profiles.lock());
             let left = profiles.apply(&fact);
             if !left.is_empty() {

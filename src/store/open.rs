@@ -20,6 +20,7 @@ use crate::storage::{self, Disk};
 
 mod folded;
 mod rebuild;
+mod tail;
 
 use folded::Folded;
 

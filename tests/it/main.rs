@@ -18,6 +18,7 @@ mod faults;
 mod format_doc;
 mod full_disk;
 mod layering;
+mod long_tail;
 mod model;
 mod privacy;
 mod quarantine;

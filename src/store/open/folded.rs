@@ -5,24 +5,20 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use super::rebuild::Rebuild;
+use super::tail::TailFold;
 use crate::error::Result;
 use crate::index::ActiveWriter;
 use crate::limits::Limits;
 use crate::log::manifest_file::ManifestFile;
-use crate::log::open::{OpenedLog, TailSegment};
-use crate::log::{Marks, OnCorruption, Placed, RecoveryReport, Rolled};
-use crate::profile::ProfileMap;
+use crate::log::open::OpenedLog;
+use crate::log::{Marks, OnCorruption, RecoveryReport, Rolled};
 use crate::storage::{Disk, MapWriter};
-use crate::store::derive::{Derived, first_offset};
-use crate::store::fold::{hashes_of, index_frame};
+use crate::store::derive::Derived;
 use crate::store::handle::{SegmentHandle, Segments};
 use crate::store::seal::{SealJob, SealQueue};
 use crate::store::shelf::Shelf;
 use crate::store::state::ReadState;
 use crate::types::Seq;
-
-/// Frames of a tail that are indexed together.
-const TOGETHER: usize = 16;
 
 /// What readers see of an opened log, and what a writer goes on with.
 pub(super) struct Folded {
@@ -72,7 +68,8 @@ impl Folded {
             let is_last = at + 1 == opened.tail.len();
             let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
-            last_seq = fold_tail(tail, &current.hash_key, &mut writer, &mut profiles)?.unwrap_or(last_seq);
+            let mut fold = TailFold { writer: &mut writer, profiles: &mut profiles };
+            last_seq = fold.take(tail, &current.hash_key)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());
             handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
             if is_last && opened.active.is_some() {
@@ -94,41 +91,5 @@ impl Folded {
             hash_key: current.hash_key,
         };
         Ok(Self { state: Arc::new(state), active, jobs, report })
-    }
-}
-
-/// Indexes the frames of a tail segment and applies its facts; gives the seq of its last frame.
-fn fold_tail(
-    tail: &TailSegment,
-    hash_key: &[u8; 16],
-    writer: &mut ActiveWriter,
-    profiles: &mut ProfileMap,
-) -> Result<Option<u64>> {
-    let mut last = None;
-    let mut scan = tail.segment.scan(first_offset(&tail.segment), tail.end);
-    // A few at a time, so that the memory that the index touches for one comes near while others are looked at.
-    let mut group = Vec::with_capacity(TOGETHER);
-    loop {
-        group.clear();
-        for item in scan.by_ref().take(TOGETHER) {
-            let (_, offset, frame) = item?;
-            let (seq, kind) = (frame.seq(), frame.kind());
-            let frame = Placed { seq, kind, offset, keys: frame.keys(), body: frame.body() };
-            let hashes = hashes_of(hash_key, &frame);
-            writer.prefetch_entries(&hashes);
-            group.push((frame, hashes));
-        }
-        if group.is_empty() {
-            return Ok(last);
-        }
-        for (_, hashes) in &group {
-            writer.prefetch_slots(hashes);
-        }
-        for (frame, hashes) in &group {
-            if let Some(fact) = index_frame(writer, frame, hashes) {
-                profiles.apply(&fact);
-            }
-            last = Some(frame.seq.get());
-        }
     }
 }
