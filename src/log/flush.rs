@@ -10,14 +10,15 @@ use super::marks::Marks;
 use super::segment::Segment;
 use super::stage::{Chunk, RolledTo, Sealed, Stage, batch_marks};
 use crate::error::{Error, Result};
-use crate::format::frame::{self, FrameFlags, FrameKind, FrameView};
-use crate::format::manifest::State;
+use crate::format::frame::{self, FrameView};
 use crate::format::segment::Slot;
 use crate::storage::{File, MapWriter};
 use crate::types::{Nanos, Seq};
 
 /// Nanoseconds between two writes of a header slot, at least.
 const SLOT_INTERVAL_NANOS: i64 = 100_000_000;
+/// Bytes written through a mapping since its pages were released, from which on they are released again.
+const RELEASE_BYTES_MIN: u64 = 1024 * 1024;
 const ZEROS: [u8; frame::ALIGN] = [0; frame::ALIGN];
 
 /// Notes that are kept for callers who have not asked for them yet.
@@ -28,14 +29,16 @@ pub(super) struct Flush<F> {
     pub(super) fold: F,
     writer: MapWriter,
     segment: Arc<Segment>,
-    file: Arc<dyn File>,
+    pub(super) file: Arc<dyn File>,
     /// Files behind the active one that hold frames which no sync of the log covers, with the last seq of each.
-    unsynced: Vec<(Seq, Arc<dyn File>)>,
+    pub(super) unsynced: Vec<(Seq, Arc<dyn File>)>,
     /// Places of the frames of the commit at hand.
     placed: Vec<Sealed>,
     slot_generation: u64,
     slot_at: i64,
     pub(super) bytes_since_sync: u64,
+    /// Where the frames of the active segment ended when its pages were released.
+    released_end: u64,
 }
 
 impl<F: Fold> Flush<F> {
@@ -59,6 +62,7 @@ impl<F: Fold> Flush<F> {
             slot_generation,
             slot_at: 0,
             bytes_since_sync: 0,
+            released_end: 0,
         })
     }
 
@@ -158,6 +162,7 @@ impl<F: Fold> Flush<F> {
         self.segment = Arc::clone(next);
         self.writer = writer;
         self.slot_generation = 0;
+        self.released_end = 0;
         self.fold.rolled(rolled, next);
     }
 
@@ -188,8 +193,18 @@ impl<F: Fold> Flush<F> {
         Ok(chunk.roll.map(|last_seq| Rolled { segment, end, last_seq }))
     }
 
+    /// Takes the pages of a mapping that is written to out of the page table, before a sync that would else protect
+    /// very many of them one by one and interrupt the writer for each.
+    fn release_pages(&mut self) {
+        let end = self.writer.committed();
+        if end.saturating_sub(self.released_end) >= RELEASE_BYTES_MIN {
+            self.released_end = end;
+            self.segment.release_pages();
+        }
+    }
+
     /// Writes a header slot that says what is durable, if the last one is old enough. The next sync carries it.
-    fn write_slot(&mut self, now: i64, durable: Seq, at_once: bool) -> Result<()> {
+    pub(super) fn write_slot(&mut self, now: i64, durable: Seq, at_once: bool) -> Result<()> {
         if !at_once && now.saturating_sub(self.slot_at) < SLOT_INTERVAL_NANOS {
             return Ok(());
         }
@@ -352,6 +367,7 @@ impl<F: Fold> Inner<F> {
             }
             let mut files: Vec<_> = flush.unsynced.iter().map(|(_, file)| Arc::clone(file)).collect();
             files.push(Arc::clone(&flush.file));
+            flush.release_pages();
             (through, files)
         };
         // Not under the lock: appends go on while the disk works.
@@ -367,48 +383,5 @@ impl<F: Fold> Inner<F> {
         self.marks.wake();
         slot.inspect_err(|_| self.marks.poison())?;
         Ok(through)
-    }
-
-    /// Writes the close frame and the clean marker, everything synced in between.
-    pub(super) fn mark_closed(&self) -> Result<()> {
-        if !self.stage.lock().marked_open {
-            return Ok(());
-        }
-        let appended = self.append_close();
-        // Also where the close frame found no room: what was appended is made durable as far as that goes.
-        let _one_at_a_time = self.sync.lock();
-        let mut flush = self.flush.lock();
-        let failed = |_| {
-            self.marks.poison();
-            Error::SyncFailed { durable: self.marks.durable() }
-        };
-        for (_, file) in std::mem::take(&mut flush.unsynced) {
-            file.sync().map_err(failed)?;
-        }
-        flush.file.sync().map_err(failed)?;
-        let last = self.marks.visible();
-        self.marks.set_durable(last);
-        self.marks.wake();
-        appended?;
-        flush.write_slot(self.clock.now(), last, true)?;
-        flush.file.sync().map_err(failed)?;
-        self.manifest.update(|manifest| manifest.state = State::Closed(last))
-    }
-
-    /// Appends the close frame, whatever the level: written, not yet synced at the levels that sync later.
-    fn append_close(&self) -> Result<()> {
-        let draft = Draft {
-            kind: FrameKind::Close,
-            flags: FrameFlags::default(),
-            keys: &[],
-            body: &[],
-            body_crc: crc32fast::hash(&[]),
-        };
-        let hints = [F::Hint::default()];
-        if self.mapped {
-            return self.append_mapped(&[draft], &hints, |_| Ok(()), |_| ()).map(drop);
-        }
-        self.stage(&[draft], &hints, |_| Ok(()), |_| ())?;
-        self.flush_staged(&mut self.flush.lock())
     }
 }
