@@ -23,6 +23,7 @@ mod stats;
 mod view;
 mod writer;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,6 +113,15 @@ impl Store {
     /// What opening found and did.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.report
+    }
+
+    /// Ranges of seqs that are missing, in order: they were damaged, and this opening or an earlier one set them aside.
+    ///
+    /// Events in them are in no answer; [`EventQuery::iter`](crate::EventQuery::iter) gives
+    /// [`Error::Gap`] where it crosses one. It is empty for
+    /// a store that nothing ever damaged.
+    pub fn gaps(&self) -> Vec<RangeInclusive<Seq>> {
+        self.inner.state.gaps.iter().map(|gap| gap.from..=gap.to).collect()
     }
 
     /// The writing side for one module of a host.

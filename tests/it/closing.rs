@@ -93,6 +93,8 @@ fn damage_in_a_store_that_was_closed_is_set_aside_and_the_store_goes_on() {
     let store = quarantine().open_on(&disk).unwrap();
     assert!(!store.recovery().clean);
     assert_eq!(store.recovery().gaps.len(), 1);
+    let gaps = store.gaps();
+    assert_eq!(gaps, store.recovery().gaps);
     assert!(!store.recovery().quarantined.is_empty(), "the original is kept");
     let kept = numbers(&store);
     assert!(kept.len() >= 18, "the damaged frame alone is lost: {kept:?}");
@@ -108,6 +110,9 @@ fn damage_in_a_store_that_was_closed_is_set_aside_and_the_store_goes_on() {
     assert!(store.recovery().clean);
     let expected: Vec<i64> = kept.into_iter().chain(100..160).collect();
     assert_eq!(numbers(&store), expected);
+    // This opening found nothing; the store still says what is missing.
+    assert!(store.recovery().gaps.is_empty());
+    assert_eq!(store.gaps(), gaps);
 }
 
 #[test]

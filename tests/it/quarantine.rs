@@ -133,6 +133,9 @@ fn a_damaged_segment_without_its_index_or_runs_opens_around_a_gap() {
                 if index {
                     assert_eq!(gaps, [gap], "{what}");
                     assert_eq!(store.recovery().gaps.len(), 1, "{what}");
+                    let listed: Vec<_> =
+                        store.gaps().iter().map(|gap| (gap.start().get(), gap.end().get())).collect();
+                    assert_eq!(listed, gaps, "{what}");
                 } else {
                     // The index knows which frames are events; the roll frame is none.
                     let rolls = first_seq + last as u64;
