@@ -111,7 +111,7 @@ pub use envelope::{
 };
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use log::{Durability, OnCorruption, Rebuilt, RecoveryReport};
+pub use log::{DamagedHeader, Durability, OnCorruption, Rebuilt, RecoveryReport};
 pub use profile::{PersonRef, Profile, ProfileState, Profiles, Trait, TraitName, Traits};
 pub use store::{
     Ack, Activity, Batch, Bucket, Condition, CursorKey, Event, EventQuery, EventRef, Events, Grouped,

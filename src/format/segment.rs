@@ -8,13 +8,15 @@
 //!     36    4  epoch
 //!     40    8  salt
 //!     48    8  base seq        seq of the first frame
-//!     56    4  header length   where the first frame begins: 4096, in tests 1536
+//!     56    4  header length   where the first frame begins: 4096, in tests 2048
 //!     60    4  crc             CRC-32 of bytes 0 .. 60
 //!    512   28  slot 0          generation 8 | durable seq 8 | end 8 | crc 4
 //!   1024   28  slot 1          the same
+//!   3584   64  second copy     bytes 0 .. 64 again, at header length - 512
 //! ```
 //!
-//! The two slots are written in turn, each in a sector of its own, so that a torn write spoils one of them at most.
+//! The two slots are written in turn, each in a sector of its own, so that a torn write spoils one of them at most. What
+//! the second copy is for: no checksum of a frame can be computed without the salt; see [`copies`].
 
 use std::borrow::Cow;
 
@@ -24,10 +26,12 @@ use super::head::FileKind;
 use crate::error::Error;
 use crate::types::{Epoch, SegmentId, Seq};
 
+pub(crate) mod copies;
+
 /// Length of the header page.
 pub(crate) const HEADER_LEN: u32 = 4096;
 /// Length of the header where segments of a few KiB are tested.
-pub(crate) const HEADER_LEN_SMALL: u32 = 1536;
+pub(crate) const HEADER_LEN_SMALL: u32 = 2048;
 /// Where the two watermark slots stand.
 pub(crate) const SLOTS: [u64; 2] = [512, 1024];
 /// Bytes of a slot.
@@ -35,7 +39,7 @@ pub(crate) const SLOT_LEN: usize = 28;
 /// Bytes of the header's fixed part.
 pub(crate) const FIXED_LEN: usize = 64;
 
-const _: () = assert!(SLOTS[1] + (SLOT_LEN as u64) <= HEADER_LEN_SMALL as u64);
+const _: () = assert!(SLOTS[1] + (SLOT_LEN as u64) <= copies::second_at(HEADER_LEN_SMALL) as u64);
 
 /// The identity of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +62,17 @@ impl SegmentHeader {
         Seed(hasher.finalize())
     }
 
-    /// The whole header page, both slots empty.
+    /// The whole header page, the identity in both its places, both slots empty.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = self.encode_fixed();
+        out.resize(copies::second_at(self.header_len), 0);
+        out.extend_from_within(..FIXED_LEN);
         out.resize(self.header_len as usize, 0);
         out
     }
 
-    /// The header without the slots and the zeros behind it.
-    pub(crate) fn encode_fixed(&self) -> Vec<u8> {
+    /// One copy of the header, without the slots and the zeros behind it.
+    fn encode_fixed(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.header_len as usize);
         FileKind::Segment.put_head(&mut out);
         out.put(&self.store_id);
@@ -81,25 +87,18 @@ impl SegmentHeader {
         out
     }
 
-    /// Reads the header at the start of `bytes`, of which [`FIXED_LEN`] are enough.
+    /// Reads one copy of the header at the start of `bytes`, of which [`FIXED_LEN`] are enough.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] and [`Error::UnsupportedFormat`] as [`FileKind::check_head`].
     pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let corrupt = |reason: &'static str| Error::Corrupt {
-            file: file.to_owned(),
-            offset: 0,
-            seq: None,
-            reason: Cow::Borrowed(reason),
-        };
-        let short = || corrupt("the file is shorter than its header");
+        let short = || corrupt(file, "the file is shorter than its header");
         let fixed = bytes.get(..FIXED_LEN).ok_or_else(short)?;
         let mut reader = ByteReader::new(fixed);
         FileKind::Segment.check_head(file, &mut reader)?;
-        let (body, crc) = fixed.split_last_chunk::<4>().ok_or_else(short)?;
-        if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-            return Err(corrupt("the header's checksum does not match"));
+        if !is_checked(fixed) {
+            return Err(corrupt(file, "the header's checksum does not match"));
         }
         let header = Self {
             store_id: reader.array().ok_or_else(short)?,
@@ -110,10 +109,20 @@ impl SegmentHeader {
             header_len: reader.u32().ok_or_else(short)?,
         };
         if header.header_len != HEADER_LEN && header.header_len != HEADER_LEN_SMALL {
-            return Err(corrupt("the header's length is impossible"));
+            return Err(corrupt(file, "the header's length is impossible"));
         }
         Ok(header)
     }
+}
+
+fn corrupt(file: &str, reason: &'static str) -> Error {
+    Error::Corrupt { file: file.to_owned(), offset: 0, seq: None, reason: Cow::Borrowed(reason) }
+}
+
+/// Whether the checksum of the copy of a header at the start of `bytes` holds.
+fn is_checked(bytes: &[u8]) -> bool {
+    let parts = bytes.get(..FIXED_LEN).and_then(<[u8]>::split_last_chunk::<4>);
+    parts.is_some_and(|(body, crc)| crc32fast::hash(body) == u32::from_le_bytes(*crc))
 }
 
 /// A watermark: everything up to `durable` was synced, and ends at `end` if it ends in this segment.

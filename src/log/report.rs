@@ -37,6 +37,10 @@ pub struct RecoveryReport {
     /// Ranges of seqs that this opening gave up because they are damaged, in the tail of the log, whole segments, and
     /// parts of sealed segments whose index had to be made anew.
     pub gaps: Vec<RangeInclusive<Seq>>,
+    /// Segments of which one of the two copies of the header is damaged, and the other whole. Nothing is lost by that.
+    ///
+    /// Damage of the first copy is told here with [`OnCorruption::Quarantine`] only, and else refused.
+    pub damaged_headers: Vec<DamagedHeader>,
     /// Files that were put into the store's `quarantine` directory, by their names in the store's directory.
     pub quarantined: Vec<String>,
     /// Files of the store that were removed: left-overs of an interrupted write or of an earlier recovery, derived
@@ -50,6 +54,16 @@ pub struct RecoveryReport {
     pub rebuilt: Vec<Rebuilt>,
     /// Bytes read to find the end of the log.
     pub bytes_scanned: u64,
+}
+
+/// A segment of which one of the two copies of the header is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedHeader {
+    /// The name of its file in the store's directory.
+    pub file: String,
+    /// Which copy it is.
+    pub reason: String,
 }
 
 /// A derived file that was made anew.

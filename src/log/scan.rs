@@ -14,11 +14,13 @@ use crate::format::segment::Roll;
 use crate::types::{SegmentId, Seq};
 
 pub(crate) mod files;
+mod headers;
 mod survey;
 mod tail;
 pub(crate) mod window;
 
 use files::StrayFile;
+pub(crate) use headers::damaged_header;
 use survey::Survey;
 pub(crate) use survey::has_frames;
 pub(crate) use tail::{Dropped, Piece, Tail, TailInput};
@@ -69,31 +71,11 @@ enum Read {
 /// [`Error::Corrupt`] and [`Error::MissingSegment`] where what is missing was once durable, unless that is to be
 /// quarantined; [`Error::UnsupportedFormat`] where a whole frame is of a later version; those of the medium.
 pub(crate) fn scan(input: &TailInput<'_>) -> Result<Tail> {
-    let mut scanner = Scanner { input, tail: Tail::default(), current: None, batch_frames: 0, survey: None };
-    let mut next = scanner.find(input.first_seq(), None);
-    loop {
-        let stop = match next {
-            Ok(start) => match scanner.read(start)? {
-                Read::Rolled(roll) => {
-                    next = scanner.find(roll.next_seq, Some(roll.next_id));
-                    continue;
-                }
-                Read::Stopped(stop) => stop,
-            },
-            Err(stop) => stop,
-        };
-        let Some(witness) = scanner.witness(&stop)? else {
-            scanner.end(&stop)?;
-            return Ok(scanner.tail);
-        };
-        if input.on_corruption == OnCorruption::Fail {
-            return Err(scanner.error(&stop, witness));
-        }
-        match scanner.give_up(&stop)? {
-            Some(start) => next = Ok(start),
-            None => return Ok(scanner.tail),
-        }
-    }
+    let mut scanner =
+        Scanner { input, tail: Tail::default(), current: None, batch_frames: 0, told: None, survey: None };
+    scanner.read_all()?;
+    scanner.check_headers()?;
+    Ok(scanner.tail)
 }
 
 struct Scanner<'a> {
@@ -103,11 +85,38 @@ struct Scanner<'a> {
     current: Option<Piece>,
     /// Frames behind the current piece that are whole and whose batch is not.
     batch_frames: u32,
+    /// The last seq that any whole frame says was durable when it was written, as far as they were looked at.
+    told: Option<Seq>,
     /// What stands behind the first stop.
     survey: Option<Survey>,
 }
 
 impl Scanner<'_> {
+    /// Reads from the start of the tail to the end of the log.
+    fn read_all(&mut self) -> Result<()> {
+        let mut next = self.find(self.input.first_seq(), None);
+        loop {
+            let stop = match next {
+                Ok(start) => match self.read(start)? {
+                    Read::Rolled(roll) => {
+                        next = self.find(roll.next_seq, Some(roll.next_id));
+                        continue;
+                    }
+                    Read::Stopped(stop) => stop,
+                },
+                Err(stop) => stop,
+            };
+            let Some(witness) = self.witness(&stop)? else { return self.end(&stop) };
+            if self.input.on_corruption == OnCorruption::Fail {
+                return Err(self.error(&stop, witness));
+            }
+            match self.give_up(&stop)? {
+                Some(start) => next = Ok(start),
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// The segment that begins with `seq` and has the id, where that is known.
     fn find(&self, seq: Seq, id: Option<SegmentId>) -> Result<Start, Stop> {
         let files = self.input.files;
@@ -173,6 +182,7 @@ impl Scanner<'_> {
                 Ok(roll) => roll,
                 Err(reason) => break Read::Stopped(stop_at(at, reason)),
             };
+            self.told = self.told.max(Some(view.durable_when_written()));
             batch.frames = batch.frames.saturating_add(1);
             at.offset += view.stride();
             at.seq = at.seq.next();
@@ -264,6 +274,7 @@ impl Scanner<'_> {
         if self.survey.is_none() {
             let survey = Survey::take(self.input.files, stop.onward, stop.seq)?;
             self.tail.bytes_scanned += survey.bytes_read;
+            self.told = self.told.max(survey.durable);
             self.survey = Some(survey);
         }
         Ok(self.survey.get_or_insert_default())

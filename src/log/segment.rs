@@ -11,12 +11,11 @@ use parking_lot::Mutex;
 use super::report::OnCorruption;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameFault, FrameView, HEADER_LEN, Seed, stride};
-use crate::format::manifest::SealedSegment;
-use crate::format::names::FileName;
-use crate::format::segment::{FIXED_LEN, SegmentHeader};
+use crate::format::segment::SegmentHeader;
 use crate::storage::{self, Access, Disk, File, Map};
 use crate::types::{Ordinal, SegmentId, Seq};
 
+mod sealed;
 mod walk;
 
 pub(crate) use walk::Scan;
@@ -106,61 +105,6 @@ impl Segment {
             checked: Checked::new(0),
             on_corruption: OnCorruption::Fail,
         }
-    }
-
-    /// Opens a sealed segment: presence, length and header against the manifest; no frame is read.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MissingSegment`], [`Error::Corrupt`], [`Error::UnsupportedFormat`], and those of the medium.
-    pub(crate) fn sealed(disk: &Arc<dyn Disk>, store_id: [u8; 16], listed: &SealedSegment) -> Result<Self> {
-        let name = FileName::Segment(listed.id).to_string();
-        let file = match disk.open(&name, Access::Read) {
-            Ok(file) => file,
-            Err(error) if storage::is_not_found(&error) => {
-                return Err(Error::MissingSegment { segment: listed.id.get() });
-            }
-            Err(error) => return Err(error),
-        };
-        let mut fixed = [0; FIXED_LEN];
-        let read = file.read_at(0, &mut fixed)?;
-        let header = SegmentHeader::parse(&name, fixed.get(..read).unwrap_or_default())?;
-        let first = u64::from(header.header_len);
-        let as_listed = header.store_id == store_id
-            && header.id == listed.id
-            && header.epoch == listed.epoch
-            && header.base_seq == listed.base_seq;
-        if !as_listed || listed.end < first {
-            return Err(corrupt(
-                &name,
-                0,
-                Some(listed.base_seq),
-                "the header is not the one that the manifest lists",
-            ));
-        }
-        let len = file.len()?;
-        if len < listed.end {
-            let reason = "the file is shorter than the manifest says";
-            return Err(corrupt(&name, len, None, reason));
-        }
-        let (_, map) = file.map_log(first, listed.end, listed.end)?;
-        Ok(Self {
-            header,
-            seed: header.seed(),
-            name,
-            first,
-            map,
-            disk: Arc::clone(disk),
-            file: Mutex::new(None),
-            all_checked: AtomicBool::new(false),
-            checked: Checked::new(listed.frames),
-            on_corruption: OnCorruption::Fail,
-        })
-    }
-
-    /// The same segment, of which a damaged frame is told as damage or, in quarantine, as a gap.
-    pub(crate) fn with_damage(self, on_corruption: OnCorruption) -> Self {
-        Self { on_corruption, ..self }
     }
 
     /// A part of a sealed segment, as a segment of its own that begins with another seq.

@@ -210,7 +210,8 @@ impl<F: Fold> Stage<F> {
             header_len: self.lineage.header_len,
         };
         // A header without a roll frame before it means nothing, so that this may fail and be tried again.
-        file.write_at(0, &header.encode_fixed())?;
+        // The whole page in one write, the slots still zero: both copies, and one sync that covers both.
+        file.write_at(0, &header.encode())?;
         let prepared = filler.take_prepared()?;
         let next_limit = prepared.filled;
         let next_file = prepared.file;

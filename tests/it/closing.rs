@@ -83,7 +83,7 @@ fn damage_in_a_store_that_was_closed_is_set_aside_and_the_store_goes_on() {
     drop(store);
     let mut bytes = disk.file_bytes("seg-1.log").unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    let middle = 1536 + (end - 1536) / 2;
+    let middle = 2048 + (end - 2048) / 2;
     bytes[middle] ^= 0x10;
     disk.set_file_bytes("seg-1.log", &bytes);
 

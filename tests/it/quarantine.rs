@@ -45,7 +45,7 @@ fn closed_store() -> SimDisk {
 /// Where the frames of a segment begin, by the lengths they say.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut frames = Vec::new();
-    let mut at = 1536;
+    let mut at = 2048;
     while let Some(len) = bytes.get(at..at + 4).map(|len| u32::from_le_bytes(len.try_into().unwrap())) {
         if len == 0 {
             break;
@@ -200,6 +200,62 @@ fn an_event_in_a_gap_is_told_as_one_and_its_neighbours_are_there() {
                 assert!(matches!(&found, Err(Error::Gap { from, .. }) if from.get() == seq), "{found:?}");
             } else {
                 assert!(matches!(&found, Ok(Some(event)) if event.position() == *position), "{found:?}");
+            }
+        }
+    }
+}
+
+/// Segments with the header page that every store has but those of tests, one sealed and one not.
+#[test]
+fn the_loss_of_the_first_sector_of_a_segment_is_refused_and_quarantine_loses_nothing() {
+    let options = || Options::new().segment_bytes_max(1 << 20);
+    let quarantine = || options().on_corruption(OnCorruption::Quarantine);
+    // So much that a close leaves the second segment unsealed.
+    let text = "x".repeat(9_000);
+    let disk = SimDisk::default();
+    let store = options().open_on(&disk).unwrap();
+    for number in 0..EVENTS {
+        store.append(envelope(number).property("text", text.as_str())).unwrap();
+    }
+    store.wait_sealed().unwrap();
+    assert_eq!(store.stats().unwrap().sealed_segments, 1);
+    let unclean = disk.kill();
+    store.close().unwrap();
+    assert_eq!(store.stats().unwrap().sealed_segments, 1);
+    drop(store);
+    for (closed, sound) in [(false, &unclean), (true, &disk)] {
+        let all = shown(&options().open_on(&sound.kill()).unwrap());
+        assert_eq!(all, ((0..EVENTS).collect(), Vec::new()));
+        for (name, is_sealed) in [("seg-1.log", true), ("seg-2.log", false)] {
+            for (at, is_first) in [(0, true), (4096 - 512, false)] {
+                let what = format!("{name} at {at}, closed {closed}");
+                let disk = sound.kill();
+                let mut bytes = disk.file_bytes(name).unwrap();
+                assert_ne!(bytes[at..at + 64], [0; 64], "{what}");
+                bytes[at..at + 512].fill(0);
+                disk.set_file_bytes(name, &bytes);
+                if is_first {
+                    let refused = options().open_on(&disk).unwrap_err();
+                    let is_there = |error: &Error| matches!(error, Error::Corrupt { file, offset: 0, .. } if file == name);
+                    assert!(is_there(&refused), "{what}: {refused}");
+                    assert_eq!(disk.file_bytes(name).unwrap(), bytes, "{what}");
+                }
+                let store = if is_first { quarantine() } else { options() }.open_on(&disk).unwrap();
+                let recovery = store.recovery();
+                let told: Vec<&str> = recovery.damaged_headers.iter().map(|told| &*told.file).collect();
+                assert_eq!((told, recovery.gaps.len()), (vec![name], 0), "{what}");
+                assert_eq!(recovery.quarantined.len(), usize::from(is_first && !is_sealed), "{what}");
+                assert_eq!(shown(&store), all, "{what}");
+                ask(&store, &all.0, true);
+                store.append(envelope(EVENTS)).unwrap();
+                store.close().unwrap();
+                drop(store);
+                // What was in the tail is whole from now on.
+                if !is_sealed && is_first {
+                    let store = options().open_on(&disk).unwrap();
+                    assert_eq!(shown(&store).0.len() as u64, EVENTS + 1, "{what}");
+                    assert!(store.recovery().damaged_headers.is_empty(), "{what}");
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use super::{LogOptions, filled_len};
 use crate::error::{Error, Result};
 use crate::format::manifest::{EpochStart, Manifest, State};
 use crate::format::names::{FileName, LOCK, SECRET, TEMPORARY};
-use crate::format::segment::HEADER_LEN_SMALL;
+use crate::format::segment::{FIXED_LEN, HEADER_LEN, HEADER_LEN_SMALL, copies};
 use crate::log::manifest_file;
 use crate::log::recovery::copy::Copy;
 use crate::log::recovery::first_header;
@@ -38,12 +38,14 @@ pub(super) fn check(disk: &dyn Disk, options: &LogOptions) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file holds more than the header page of a segment.
+/// Whether a file holds more than the header page of a segment, which may have either length.
 fn has_content(disk: &dyn Disk, name: &str) -> Result<bool> {
     if !matches!(FileName::parse(name), Some(FileName::Segment(_))) {
         return Ok(true);
     }
     let file = disk.open(name, Access::Read)?;
+    let copy_at = copies::second_at(HEADER_LEN) as u64;
+    let second_copy = copy_at..copy_at + FIXED_LEN as u64;
     let mut offset = u64::from(HEADER_LEN_SMALL);
     let mut piece = vec![0; 64 * 1024];
     loop {
@@ -51,7 +53,8 @@ fn has_content(disk: &dyn Disk, name: &str) -> Result<bool> {
         if read == 0 {
             return Ok(false);
         }
-        if piece.iter().take(read).any(|byte| *byte != 0) {
+        let is_content = |(at, byte): (u64, &u8)| *byte != 0 && !second_copy.contains(&at);
+        if (offset..).zip(piece.iter().take(read)).any(is_content) {
             return Ok(true);
         }
         offset += read as u64;

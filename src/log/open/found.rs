@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::FrameView;
 use crate::format::manifest::{GapRange, Manifest, State};
 use crate::format::names::FileName;
-use crate::log::report::{OnCorruption, RecoveryReport};
+use crate::log::report::{DamagedHeader, OnCorruption, RecoveryReport};
 use crate::log::scan::files::Unsealed;
 use crate::log::scan::{self, Tail, TailInput};
 use crate::log::segment::Segment;
@@ -22,11 +22,21 @@ pub(super) struct Lost {
     pub(super) gap: GapRange,
 }
 
+/// The segments that the manifest lists as sealed.
+struct Sealed {
+    segments: Vec<Arc<Segment>>,
+    lost: Vec<Lost>,
+    /// Of which one copy of the header is damaged.
+    headers: Vec<DamagedHeader>,
+}
+
 /// What is on the disk.
 pub(super) struct Found {
     pub(super) inventory: Inventory,
     pub(super) sealed: Vec<Arc<Segment>>,
     pub(super) lost: Vec<Lost>,
+    /// Sealed segments of which one copy of the header is damaged.
+    headers: Vec<DamagedHeader>,
     pub(super) unsealed: Unsealed,
     pub(super) tail: Tail,
 }
@@ -37,9 +47,9 @@ impl Found {
     /// Sealed segments that are given up are taken out of `manifest`, which only the memory knows yet.
     pub(super) fn read(disk: &Arc<dyn Disk>, manifest: &mut Manifest, options: &LogOptions) -> Result<Self> {
         let last = manifest.segments.last().copied();
-        let (sealed, lost) = open_sealed(disk, manifest, options.on_corruption)?;
+        let Sealed { segments: sealed, lost, headers } = open_sealed(disk, manifest, options.on_corruption)?;
         let inventory = Inventory::take(&**disk, manifest, &lost)?;
-        let unsealed = Unsealed::read(&**disk, &inventory.unsealed, manifest)?;
+        let unsealed = Unsealed::read(&**disk, &inventory.unsealed, manifest, options.header_len)?;
         let closed = match manifest.state {
             State::Closed(seq) => Some(seq),
             State::Open => None,
@@ -53,7 +63,7 @@ impl Found {
             gaps: &manifest.gaps,
             on_corruption: options.on_corruption,
         })?;
-        Ok(Self { inventory, sealed, lost, unsealed, tail })
+        Ok(Self { inventory, sealed, lost, headers, unsealed, tail })
     }
 
     pub(super) fn tell(&self, report: &mut RecoveryReport) {
@@ -62,6 +72,7 @@ impl Found {
         report.bytes_scanned = self.tail.bytes_scanned;
         let gaps = self.lost.iter().map(|lost| &lost.gap).chain(&self.tail.gaps);
         report.gaps = gaps.map(|gap| gap.from..=gap.to).collect();
+        report.damaged_headers = self.headers.iter().chain(&self.tail.headers).cloned().collect();
     }
 
     pub(super) fn into_opened(
@@ -93,16 +104,16 @@ impl Found {
 }
 
 /// Opens the segments that the manifest lists as sealed, and takes those out of it that are given up.
-fn open_sealed(
-    disk: &Arc<dyn Disk>,
-    manifest: &mut Manifest,
-    on_corruption: OnCorruption,
-) -> Result<(Vec<Arc<Segment>>, Vec<Lost>)> {
-    let mut sealed = Vec::with_capacity(manifest.segments.len());
+fn open_sealed(disk: &Arc<dyn Disk>, manifest: &mut Manifest, on_corruption: OnCorruption) -> Result<Sealed> {
+    let mut segments = Vec::with_capacity(manifest.segments.len());
+    let mut headers = Vec::new();
     let mut lost: Vec<Lost> = Vec::new();
     for listed in &manifest.segments {
-        match Segment::sealed(disk, manifest.store_id, listed) {
-            Ok(segment) => sealed.push(Arc::new(segment.with_damage(on_corruption))),
+        match Segment::sealed(disk, manifest.store_id, listed, on_corruption) {
+            Ok((segment, header)) => {
+                segments.push(Arc::new(segment));
+                headers.extend(header);
+            }
             Err(error @ (Error::MissingSegment { .. } | Error::Corrupt { .. }))
                 if on_corruption == OnCorruption::Quarantine =>
             {
@@ -119,7 +130,7 @@ fn open_sealed(
         manifest.gaps.extend(lost.iter().map(|lost| lost.gap));
         manifest.gaps.sort_unstable_by_key(|gap| gap.from);
     }
-    Ok((sealed, lost))
+    Ok(Sealed { segments, lost, headers })
 }
 
 /// When the last frame of a sealed segment, its roll frame, was received; `None` where it cannot be read.

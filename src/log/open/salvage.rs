@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::manifest::{GapRange, SealedSegment};
+use crate::format::segment::copies::HeaderCopy;
 use crate::log::report::OnCorruption;
 use crate::log::scan::files::TailFile;
 use crate::log::scan::{self, TailInput};
@@ -27,6 +28,7 @@ pub(crate) fn salvage(
         file: segment.file()?,
         len: listed.end,
         header: *segment.header(),
+        copies: [HeaderCopy::Whole; 2], // It was looked at when the segment was opened.
         seed: segment.seed(),
         slot: None,
     };

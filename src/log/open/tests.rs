@@ -1,5 +1,6 @@
 //! What opening a store promises.
 
+mod headers;
 pub(in crate::log) mod writer;
 
 use super::*;
@@ -11,6 +12,9 @@ use crate::types::Epoch;
 use writer::{
     Writer, everything, flip, frame_count, is_there, items, open, options, quarantine, read, slot_generation,
 };
+
+/// Where the second copy of a header stands.
+const SECOND_AT: u64 = HEADER_LEN_SMALL as u64 - 512;
 
 fn closed_store() -> Writer {
     let mut writer = Writer::create();
@@ -201,10 +205,13 @@ fn a_frame_or_header_of_a_later_format_is_refused_and_nothing_is_written() {
         }
         assert_eq!(everything(&disk), before);
     }
-    // A later major version of a segment and of the manifest.
+    // A later major version of a segment, in both copies of its header, and of the manifest.
     for name in ["seg-1.log", "MANIFEST"] {
         let writer = closed_store();
         flip(&writer.disk, name, 9);
+        if name == "seg-1.log" {
+            flip(&writer.disk, name, SECOND_AT + 9);
+        }
         let before = everything(&writer.disk);
         assert!(matches!(open(&writer.disk, &options()), Err(Error::UnsupportedFormat { .. })));
         assert_eq!(everything(&writer.disk), before);
@@ -270,7 +277,7 @@ fn a_sealed_segment_that_is_missing_short_or_another_is_found_at_open() {
     let harms: [(Harm, &str); 4] = [
         (|disk| disk.remove_file("seg-1.log"), "missing"),
         (|disk| assert!(disk.truncate("seg-1.log", 3000)), "short"),
-        (|disk| flip(disk, "seg-1.log", 40), "header"),
+        (|disk| [40, SECOND_AT + 40].into_iter().for_each(|at| flip(disk, "seg-1.log", at)), "header"),
         (|disk| disk.set_file_bytes("seg-1.log", &disk.file_bytes("seg-2.log").unwrap()), "another"),
     ];
     for closed in [false, true] {

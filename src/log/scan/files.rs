@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use crate::format::frame::Seed;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
-use crate::format::segment::{FIXED_LEN, HEADER_LEN, SegmentHeader, Slot};
+use crate::format::segment::copies::{HeaderCopy, Identity, is_torn_page};
+use crate::format::segment::{HEADER_LEN, SegmentHeader, Slot};
 use crate::storage::{Access, Disk, File};
-use crate::types::{Epoch, SegmentId, Seq};
+use crate::types::{Epoch, SegmentId};
 
 /// An unsealed segment of the current epoch.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct TailFile {
     pub(crate) file: Arc<dyn File>,
     pub(crate) len: u64,
     pub(crate) header: SegmentHeader,
+    /// The first and the second copy of the header, of which one is whole.
+    pub(crate) copies: [HeaderCopy; 2],
     pub(crate) seed: Seed,
     pub(crate) slot: Option<Slot>,
 }
@@ -36,7 +39,7 @@ pub(crate) struct StrayFile {
     pub(crate) name: String,
     pub(crate) file: Arc<dyn File>,
     pub(crate) len: u64,
-    /// The header is what a crash can leave of one that was never synced: its beginning, and zeros.
+    /// Both copies of the header are what a crash can leave of one that was never synced: its beginning, and zeros.
     pub(crate) is_torn: bool,
 }
 
@@ -58,71 +61,57 @@ pub(crate) struct Unsealed {
 impl Unsealed {
     /// Reads the headers of these segments, whose ids rise.
     ///
+    /// One that cannot be read is taken to be as long as the one before it, as a roll makes it, and the first one to be
+    /// of `header_len`.
+    ///
     /// # Errors
     ///
     /// [`Error::UnsupportedFormat`] where a later version wrote one, and those of the medium.
-    pub(crate) fn read(disk: &dyn Disk, ids: &[SegmentId], manifest: &Manifest) -> Result<Self> {
+    pub(crate) fn read(
+        disk: &dyn Disk,
+        ids: &[SegmentId],
+        manifest: &Manifest,
+        header_len: u32,
+    ) -> Result<Self> {
         let mut unsealed = Self::default();
         for id in ids {
-            unsealed.add(disk, *id, manifest)?;
+            unsealed.add(disk, *id, manifest, header_len)?;
         }
         Ok(unsealed)
     }
 
-    fn add(&mut self, disk: &dyn Disk, id: SegmentId, manifest: &Manifest) -> Result<()> {
+    fn add(&mut self, disk: &dyn Disk, id: SegmentId, manifest: &Manifest, header_len: u32) -> Result<()> {
         let name = FileName::Segment(id).to_string();
         let file = disk.open(&name, Access::Read)?;
         let len = file.len()?;
         let mut page = vec![0; HEADER_LEN as usize];
         let read = file.read_at(0, &mut page)?;
         page.truncate(read);
-        let header = match SegmentHeader::parse(&name, &page) {
-            Ok(header) if header.store_id == manifest.store_id && header.id == id => header,
-            Ok(_) | Err(Error::Corrupt { .. }) => {
-                let is_torn = is_torn(&page, id, manifest);
+        let fits = |header: &SegmentHeader| header.store_id == manifest.store_id && header.id == id;
+        let identity = match Identity::read(&name, &page, fits) {
+            Ok(identity) => identity,
+            Err(error) => {
+                let header_len = self.files.last().map_or(header_len, |file| file.header.header_len);
+                let is_torn = is_torn_page(&page, manifest.store_id, id, header_len);
+                if !is_torn && !matches!(error, Error::Corrupt { .. }) {
+                    return Err(error);
+                }
                 self.strays.push(StrayFile { id, name, file, len, is_torn });
                 return Ok(());
             }
-            Err(_) if is_torn(&page, id, manifest) => {
-                self.strays.push(StrayFile { id, name, file, len, is_torn: true });
-                return Ok(());
-            }
-            Err(error) => return Err(error),
         };
+        let header = identity.header;
         self.epoch_max = self.epoch_max.max(Some(header.epoch));
         self.id_max = self.id_max.max(Some(id));
         if header.epoch == manifest.epoch() {
             let seed = header.seed();
             let page = page.get(..header.header_len as usize).unwrap_or(&page);
             let slot = Slot::newest(page, seed);
-            self.files.push(TailFile { id, name, file, len, header, seed, slot });
+            let copies = [identity.first, identity.second];
+            self.files.push(TailFile { id, name, file, len, header, copies, seed, slot });
         } else {
             self.stale.push(name);
         }
         Ok(())
     }
-}
-
-/// Bytes that every header of one store and id begins with: head, store id, segment id.
-const KNOWN: usize = 36;
-
-/// Whether a crash can leave this of a header that was written once and never synced.
-///
-/// The header stands in one sector of a file that was zeros or had no bytes, so a crash leaves the first part of it or
-/// nothing, and a length that was not synced may end anywhere.
-fn is_torn(page: &[u8], id: SegmentId, manifest: &Manifest) -> bool {
-    let header = SegmentHeader {
-        store_id: manifest.store_id,
-        id,
-        epoch: manifest.epoch(),
-        salt: 0,
-        base_seq: Seq::ZERO,
-        header_len: HEADER_LEN,
-    };
-    let fixed = page.get(..FIXED_LEN).unwrap_or(page);
-    let written = fixed.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let known = written.min(KNOWN);
-    // A file that ends inside the header never had all of it durable.
-    (written + size_of::<u32>() <= FIXED_LEN || page.len() < FIXED_LEN)
-        && fixed.get(..known).is_some_and(|start| header.encode().get(..known) == Some(start))
 }

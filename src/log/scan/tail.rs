@@ -2,7 +2,7 @@
 
 use super::files::{StrayFile, TailFile};
 use crate::format::manifest::GapRange;
-use crate::log::report::OnCorruption;
+use crate::log::report::{DamagedHeader, OnCorruption};
 use crate::types::{Nanos, SegmentId, Seq};
 
 /// What is known before the tail is read.
@@ -81,6 +81,8 @@ pub(crate) struct Tail {
     pub(crate) gaps: Vec<GapRange>,
     /// Indexes of files with damage, rising.
     pub(crate) damaged: Vec<usize>,
+    /// Files of which one copy of the header is damaged, and the other was used.
+    pub(crate) headers: Vec<DamagedHeader>,
     pub(crate) dropped: Vec<Dropped>,
     pub(crate) frames_dropped: u64,
     pub(crate) bytes_scanned: u64,

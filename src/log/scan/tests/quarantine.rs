@@ -1,6 +1,7 @@
 //! What is kept where damage is set aside.
 
 use super::*;
+use crate::format::segment::HEADER_LEN_SMALL;
 
 #[test]
 fn quarantine_loses_the_damaged_batch_and_nothing_else() {
@@ -101,6 +102,7 @@ fn quarantine_opens_without_a_segment_that_is_missing_or_has_no_header() {
                 }
             } else {
                 flip(&disk, &name, 62);
+                flip(&disk, &name, u64::from(HEADER_LEN_SMALL) - 512 + 62);
             }
             assert!(open(&disk, &options()).is_err());
             let opened = open(&disk, &quarantine()).unwrap();

@@ -10,6 +10,7 @@ use crate::format::manifest::{EpochStart, GapRange, SealedSegment};
 use crate::format::segment::{HEADER_LEN_SMALL, SegmentHeader};
 use crate::index::{ActiveWriter, Origin, SealedIndex, seal};
 use crate::limits::Limits;
+use crate::log::OnCorruption;
 use crate::log::segment::Segment;
 use crate::profile::ProfileMap;
 use crate::storage::sim::{SimDisk, SimOptions};
@@ -200,7 +201,7 @@ impl Lab {
         // Opened anew, so that its frames are checked when they are read.
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         drop(segment);
-        let opened = Arc::new(Segment::sealed(&disk, STORE_ID, &listed).unwrap());
+        let opened = Arc::new(Segment::sealed(&disk, STORE_ID, &listed, OnCorruption::Fail).unwrap().0);
         *self.handles.last_mut().unwrap() = Arc::new(SegmentHandle::sealed(opened, Arc::new(sealed)));
     }
 
