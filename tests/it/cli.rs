@@ -1,6 +1,7 @@
 //! The command line tool, through the built binary.
 
 mod import;
+mod parallel;
 mod reading;
 mod reference;
 

@@ -95,14 +95,14 @@ fn a_full_simulated_disk_refuses_appends_until_there_is_room() {
 }
 
 /// A small file system in memory, unmounted when the test ends.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl SmallDisk {
     /// `None`, with the reason, where it cannot be mounted.
-    fn mount(mib: u32) -> Result<Self, String> {
+    pub(crate) fn mount(mib: u32) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let path = directory.path().join("small");
         std::fs::create_dir(&path).map_err(|error| error.to_string())?;
@@ -111,8 +111,13 @@ impl SmallDisk {
         Ok(disk)
     }
 
-    fn resize(&self, mib: u32) {
+    pub(crate) fn resize(&self, mib: u32) {
         run("mount", &["-o", &format!("remount,size={mib}m"), "none"], &self.path).unwrap();
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -85,8 +85,8 @@ pub(crate) struct ImportArgs {
     /// File to read, or - for standard input. Gzip is recognised by its first bytes.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// When events are made durable. With all three they are when the import has ended.
-    #[arg(long, value_enum, default_value_t = DurabilityChoice::Interval)]
+    /// When events are made durable. With all three they are when the import has ended; the default is the fastest.
+    #[arg(long, value_enum, default_value_t = DurabilityChoice::Buffered)]
     pub(crate) durability: DurabilityChoice,
     /// Where to write why lines were refused [default: FILE.rejects.ndjson, or rejects.ndjson for standard input].
     #[arg(long, value_name = "FILE")]

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::ops::Range;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
@@ -14,8 +15,8 @@ use flate2::bufread::MultiGzDecoder;
 /// Longest line that is kept in memory: 1 MiB.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// A block is full when it has this many bytes ..
-const BLOCK_BYTES: usize = 256 * 1024;
-/// .. or this many lines.
+const BLOCK_BYTES: usize = 512 * 1024;
+/// .. or this many lines, where whoever wants it does not want fewer.
 const BLOCK_LINES: usize = 4_096;
 /// Blocks that are read ahead.
 const BLOCKS_AHEAD: usize = 3;
@@ -25,7 +26,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An input that was opened, and how far it has been read.
 pub(crate) struct Input {
-    reader: Box<dyn BufRead + Send>,
+    reader: BufReader<Box<dyn Read + Send>>,
+    /// Whether reading may have to wait for whoever writes it: a pipe, and nothing but a regular file is none.
+    is_live: bool,
     /// Bytes of the file, before decompression, where they are known.
     pub(crate) bytes_total: Option<u64>,
     /// Bytes that were read of them.
@@ -35,18 +38,19 @@ pub(crate) struct Input {
 /// Opens a file, or standard input for `-`.
 pub(crate) fn open(path: &Path) -> io::Result<Input> {
     let bytes_read = Arc::new(AtomicU64::new(0));
-    let (raw, bytes_total): (Box<dyn Read + Send>, _) = if is_stdin(path) {
-        (Box::new(io::stdin()), None)
+    let (raw, bytes_total, is_live): (Box<dyn Read + Send>, _, _) = if is_stdin(path) {
+        let metadata = io::stdin().as_fd().try_clone_to_owned().and_then(|file| File::from(file).metadata());
+        (Box::new(io::stdin()), None, !metadata.is_ok_and(|metadata| metadata.is_file()))
     } else {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
-        (Box::new(file), metadata.is_file().then_some(metadata.len()))
+        (Box::new(file), metadata.is_file().then_some(metadata.len()), !metadata.is_file())
     };
     let counted = Counted { inner: raw, bytes: Arc::clone(&bytes_read) };
-    Ok(Input { reader: decompressed(counted)?, bytes_total, bytes_read })
+    Ok(Input { reader: decompressed(counted)?, is_live, bytes_total, bytes_read })
 }
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
@@ -54,16 +58,17 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 }
 
 /// Looks at the first bytes, and decompresses what is gzip.
-fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<BufReader<Box<dyn Read + Send>>> {
     let mut head = Vec::with_capacity(GZIP_MAGIC.len());
     raw.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut head)?;
     let is_gzip = head == GZIP_MAGIC;
-    let whole = BufReader::with_capacity(READ_BYTES, Cursor::new(head).chain(raw));
-    Ok(if is_gzip {
-        Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(whole)))
+    let whole = Cursor::new(head).chain(raw);
+    let reader: Box<dyn Read + Send> = if is_gzip {
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, whole)))
     } else {
         Box::new(whole)
-    })
+    };
+    Ok(BufReader::with_capacity(READ_BYTES, reader))
 }
 
 /// Counts what is read.
@@ -112,6 +117,11 @@ impl Block {
         &self.lines
     }
 
+    /// Number of a line by its index in the block.
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.lines.get(index).map_or(0, |line| line.number)
+    }
+
     /// The text of a line; empty for one that was too long.
     pub(crate) fn text(&self, line: &Line) -> &[u8] {
         self.text.get(line.range.clone()).unwrap_or_default()
@@ -123,32 +133,39 @@ impl Block {
         self.blank = 0;
     }
 
-    fn is_full(&self) -> bool {
-        self.text.len() >= BLOCK_BYTES || self.lines.len() >= BLOCK_LINES
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.blank == 0
     }
 }
 
 /// Cuts an input into blocks.
 struct LineReader<R> {
-    reader: R,
+    reader: BufReader<R>,
+    is_live: bool,
+    lines_max: usize,
     number: u64,
     failure: Option<io::Error>,
 }
 
-impl<R: BufRead> LineReader<R> {
+impl<R: Read> LineReader<R> {
+    fn new(reader: BufReader<R>, is_live: bool, lines_max: usize) -> Self {
+        Self { reader, is_live, lines_max: lines_max.clamp(1, BLOCK_LINES), number: 0, failure: None }
+    }
+
     /// Fills a block; one without lines stands at the end.
     ///
-    /// Lines before an error are given first; a line that an error cut off is not given.
+    /// Lines before an error are given first; a line that an error cut off is not given. Lines of a live input do
+    /// not wait for lines that have not come yet.
     fn fill(&mut self, block: &mut Block) -> io::Result<()> {
         block.clear();
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        while !block.is_full() {
+        while !self.is_enough(block) {
             match self.read_line(block) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) if block.lines.is_empty() && block.blank == 0 => return Err(error),
+                Err(error) if block.is_empty() => return Err(error),
                 Err(error) => {
                     self.failure = Some(error);
                     break;
@@ -156,6 +173,11 @@ impl<R: BufRead> LineReader<R> {
             }
         }
         Ok(())
+    }
+
+    fn is_enough(&self, block: &Block) -> bool {
+        let is_full = block.text.len() >= BLOCK_BYTES || block.lines.len() >= self.lines_max;
+        is_full || (self.is_live && !block.is_empty() && !self.reader.buffer().contains(&b'\n'))
     }
 
     fn read_line(&mut self, block: &mut Block) -> io::Result<bool> {
@@ -201,20 +223,27 @@ pub(crate) struct Blocks {
     empty: SyncSender<Block>,
 }
 
+/// What an input has for whoever asks.
+pub(crate) enum Next {
+    Block(Block),
+    /// Nothing was read yet.
+    NotYet,
+    /// There is no more, for a reason or because the input is at its end.
+    End(io::Result<()>),
+}
+
 impl Blocks {
-    /// Begins to read. The thread ends with the input, or when nobody wants blocks any more and its read returns.
-    pub(crate) fn of(input: Input) -> Self {
+    /// Begins to read, into blocks of at most so many lines. The thread ends with the input, or when nobody wants
+    /// blocks any more and its read returns.
+    pub(crate) fn of(input: Input, lines_max: usize) -> Self {
         let (full, full_blocks) = sync_channel(BLOCKS_AHEAD);
         let (empty, empty_blocks) = sync_channel::<Block>(BLOCKS_AHEAD + 1);
         thread::spawn(move || {
-            let mut lines = LineReader { reader: input.reader, number: 0, failure: None };
+            let mut lines = LineReader::new(input.reader, input.is_live, lines_max);
             loop {
                 let mut block = empty_blocks.try_recv().unwrap_or_default();
                 let filled = lines.fill(&mut block).map(|()| block);
-                let is_last = match &filled {
-                    Ok(block) => block.lines.is_empty() && block.blank == 0,
-                    Err(_) => true,
-                };
+                let is_last = filled.as_ref().map_or(true, Block::is_empty);
                 if full.send(filled).is_err() || is_last {
                     return;
                 }
@@ -223,11 +252,23 @@ impl Blocks {
         Self { full: full_blocks, empty }
     }
 
-    /// The next block; none at the end.
-    pub(crate) fn next(&self) -> io::Result<Option<Block>> {
-        let ended = || io::Error::other("reading ended unexpectedly");
-        let block = self.full.recv().map_err(|_| ended())??;
-        Ok((!block.lines.is_empty() || block.blank > 0).then_some(block))
+    /// The next block; where none was read yet it is waited for, or not.
+    pub(crate) fn next(&self, waits: bool) -> Next {
+        let received = if waits {
+            self.full.recv().ok()
+        } else {
+            match self.full.try_recv() {
+                Ok(block) => Some(block),
+                Err(TryRecvError::Empty) => return Next::NotYet,
+                Err(TryRecvError::Disconnected) => None,
+            }
+        };
+        match received {
+            Some(Ok(block)) if block.is_empty() => Next::End(Ok(())),
+            Some(Ok(block)) => Next::Block(block),
+            Some(Err(error)) => Next::End(Err(error)),
+            None => Next::End(Err(io::Error::other("reading ended unexpectedly"))),
+        }
     }
 
     /// Gives a block back for its memory.

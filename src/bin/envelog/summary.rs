@@ -14,7 +14,6 @@ use crate::progress::per_second;
 const COLUMNS: &[Column] = &[
     Column { name: "lines", title: "lines" },
     Column { name: "stored", title: "stored" },
-    Column { name: "duplicates", title: "duplicates" },
     Column { name: "rejected", title: "rejected" },
     Column { name: "blank", title: "blank" },
     Column { name: "notes", title: "notes" },
@@ -99,7 +98,6 @@ impl Summary {
         list.row(&[
             Cell::Count(self.lines()),
             Cell::Count(self.stored),
-            Cell::Count(self.duplicates),
             Cell::Count(self.rejected),
             Cell::Count(self.blank),
             Cell::Json(&notes),

@@ -1,7 +1,7 @@
 use super::*;
 
 fn blocks_of(input: &[u8]) -> io::Result<Vec<(u64, u64, Vec<u8>)>> {
-    let mut reader = LineReader { reader: input, number: 0, failure: None };
+    let mut reader = LineReader::new(BufReader::new(input), false, usize::MAX);
     let mut lines = Vec::new();
     let mut block = Block::default();
     loop {
@@ -67,11 +67,65 @@ impl Read for Failing<'_> {
 
 #[test]
 fn lines_before_an_error_are_given_and_the_cut_line_is_not() {
-    let mut reader =
-        LineReader { reader: BufReader::new(Failing(b"one\ntwo\nthr")), number: 0, failure: None };
+    let mut reader = LineReader::new(BufReader::new(Failing(b"one\ntwo\nthr")), false, usize::MAX);
     let mut block = Block::default();
     reader.fill(&mut block).unwrap();
     let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
     assert_eq!(lines, [b"one".to_vec(), b"two".to_vec()]);
     assert!(reader.fill(&mut block).is_err());
+}
+
+/// Gives one piece a read, as a pipe does whose writer is slow, and counts the reads.
+struct Slow<'a>(&'a [&'a [u8]], std::rc::Rc<std::cell::Cell<usize>>);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1.set(self.1.get() + 1);
+        let Some((piece, rest)) = self.0.split_first() else { return Ok(0) };
+        self.0 = rest;
+        buffer[..piece.len()].copy_from_slice(piece);
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn lines_of_a_live_input_do_not_wait_for_the_next_ones() {
+    let pieces: &[&[u8]] = &[b"one\ntwo\n", b"\n", b"three\nfo", b"ur\nfi", b"v", b"e"];
+    let blocks = |is_live| {
+        let reads = std::rc::Rc::default();
+        let mut reader =
+            LineReader::new(BufReader::new(Slow(pieces, std::rc::Rc::clone(&reads))), is_live, usize::MAX);
+        let mut blocks = Vec::new();
+        let mut block = Block::default();
+        loop {
+            reader.fill(&mut block).unwrap();
+            if block.is_empty() {
+                return blocks;
+            }
+            let numbers: Vec<_> = block.lines().iter().map(|line| line.number).collect();
+            blocks.push((numbers, block.blank, reads.get()));
+        }
+    };
+    // The last read is the one that finds the end.
+    assert_eq!(
+        blocks(true),
+        [(vec![1, 2], 0, 1), (vec![], 1, 2), (vec![4], 0, 3), (vec![5], 0, 4), (vec![6], 0, 7),]
+    );
+    let (numbers, blank, _) = &blocks(false)[0];
+    assert_eq!((numbers.as_slice(), *blank), (&[1, 2, 4, 5, 6][..], 1));
+}
+
+#[test]
+fn a_block_has_no_more_lines_than_wanted() {
+    let mut reader = LineReader::new(BufReader::new(&b"a\nb\nc\nd\ne"[..]), false, 2);
+    let mut block = Block::default();
+    let mut counts = Vec::new();
+    loop {
+        reader.fill(&mut block).unwrap();
+        if block.is_empty() {
+            break;
+        }
+        counts.push(block.lines().len());
+    }
+    assert_eq!(counts, [2, 2, 1]);
 }
