@@ -21,6 +21,9 @@ mod prepare;
 use pipeline::{Pipeline, WorkerLost};
 use prepare::{Part, Prepared, Refusal, is_about_the_line, prepare};
 
+/// Blocks have at least so many lines where there are any, so that small batches do not cost a hand-over each. More
+/// would cost memory: a block may become as many batches as it has lines.
+const BLOCK_LINES_LEAST: usize = 64;
 /// Most threads that parse; a thread that commits has no use for more.
 const WORKERS_MAX: usize = 8;
 
@@ -47,7 +50,8 @@ pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     let mut import =
         Import { store: &store, rejects: Rejects::new(rejects), summary: Summary::default(), settled: 0 };
     let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
-    let taken = import.take_all(&Blocks::of(input, batch_max), batch_max, &name, &progress);
+    let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
+    let taken = import.take_all(&blocks, batch_max, &name, &progress);
     progress.end();
     import.rejects.flush();
     import.summary.rejected = import.rejects.count();

@@ -75,7 +75,7 @@ fn lines_of_many_blocks_are_stored_in_their_order() {
 #[test]
 fn rejects_of_many_blocks_are_in_the_order_of_the_lines() {
     let lines = 100_000;
-    for batch in ["1000", "90"] {
+    for batch in ["1000", "90", "7"] {
         let place = Place::new();
         let file = place.write("shop.ndjson", mixed(lines));
         let summary = place.run(&["import", file.to_str().unwrap(), "--batch", batch]).success().line();
@@ -130,7 +130,8 @@ fn told(answer: &Answer) -> (usize, usize) {
 #[test]
 fn a_disk_that_is_full_in_the_middle_ends_the_import_and_what_is_told_to_be_stored_is() {
     let text = mixed(200_000);
-    for level in ["buffered", "interval", "synced"] {
+    for (level, batch) in [("buffered", "1000"), ("buffered", "7"), ("interval", "1000"), ("synced", "1000")]
+    {
         let small = match SmallDisk::mount(24) {
             Ok(small) => small,
             Err(reason) => {
@@ -145,13 +146,14 @@ fn a_disk_that_is_full_in_the_middle_ends_the_import_and_what_is_told_to_be_stor
         let store = small.path().join("store");
         let mut command = super::tool();
         command.arg("--store").arg(&store).args(["import", file.to_str().unwrap(), "--durability", level]);
+        command.args(["--batch", batch]);
         let answer = Answer::of(command.output().unwrap()).fails(1, "the import stopped early");
         let (events, lines) = told(&answer);
         assert!(lines > 5_000, "the disk was not full at the beginning: {answer:?}");
         small.resize(256);
         let expected = numbers_of(&[Kind::Good], lines);
         assert_eq!(events, expected.len(), "{level}: {answer:?}");
-        assert_eq!(stored(&store), expected, "{level}");
+        assert_eq!(stored(&store), expected, "{level}, batches of {batch}");
     }
 }
 
