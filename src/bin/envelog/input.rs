@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Longest line that is kept in memory: 1 MiB.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
@@ -27,30 +28,43 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// An input that was opened, and how far it has been read.
 pub(crate) struct Input {
     reader: BufReader<Box<dyn Read + Send>>,
-    /// Whether reading may have to wait for whoever writes it: a pipe, and nothing but a regular file is none.
-    is_live: bool,
+    live: Option<Live>,
     /// Bytes of the file, before decompression, where they are known.
     pub(crate) bytes_total: Option<u64>,
     /// Bytes that were read of them.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
 
+/// Tells of an input that may have to be waited for, a pipe or anything else that is no regular file, whether more of it
+/// is there already.
+struct Live(Box<dyn Fn() -> bool + Send>);
+
+impl Live {
+    fn of(file: File) -> Self {
+        Self(Box::new(move || {
+            let mut asked = [PollFd::new(&file, PollFlags::IN)];
+            // At the end of the input there is something to read too: that it ends.
+            poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        }))
+    }
+}
+
 /// Opens a file, or standard input for `-`.
 pub(crate) fn open(path: &Path) -> io::Result<Input> {
     let bytes_read = Arc::new(AtomicU64::new(0));
-    let (raw, bytes_total, is_live): (Box<dyn Read + Send>, _, _) = if is_stdin(path) {
-        let metadata = io::stdin().as_fd().try_clone_to_owned().and_then(|file| File::from(file).metadata());
-        (Box::new(io::stdin()), None, !metadata.is_ok_and(|metadata| metadata.is_file()))
+    let file = if is_stdin(path) {
+        File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        (Box::new(file), metadata.is_file().then_some(metadata.len()), !metadata.is_file())
+        File::open(path)?
     };
-    let counted = Counted { inner: raw, bytes: Arc::clone(&bytes_read) };
-    Ok(Input { reader: decompressed(counted)?, is_live, bytes_total, bytes_read })
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let bytes_total = (metadata.is_file() && !is_stdin(path)).then_some(metadata.len());
+    let live = if metadata.is_file() { None } else { Some(Live::of(file.try_clone()?)) };
+    let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read) };
+    Ok(Input { reader: decompressed(counted)?, live, bytes_total, bytes_read })
 }
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
@@ -141,15 +155,15 @@ impl Block {
 /// Cuts an input into blocks.
 struct LineReader<R> {
     reader: BufReader<R>,
-    is_live: bool,
+    live: Option<Live>,
     lines_max: usize,
     number: u64,
     failure: Option<io::Error>,
 }
 
 impl<R: Read> LineReader<R> {
-    fn new(reader: BufReader<R>, is_live: bool, lines_max: usize) -> Self {
-        Self { reader, is_live, lines_max: lines_max.clamp(1, BLOCK_LINES), number: 0, failure: None }
+    fn new(reader: BufReader<R>, live: Option<Live>, lines_max: usize) -> Self {
+        Self { reader, live, lines_max: lines_max.clamp(1, BLOCK_LINES), number: 0, failure: None }
     }
 
     /// Fills a block; one without lines stands at the end.
@@ -177,7 +191,8 @@ impl<R: Read> LineReader<R> {
 
     fn is_enough(&self, block: &Block) -> bool {
         let is_full = block.text.len() >= BLOCK_BYTES || block.lines.len() >= self.lines_max;
-        is_full || (self.is_live && !block.is_empty() && !self.reader.buffer().contains(&b'\n'))
+        let has_to_wait = |live: &Live| !self.reader.buffer().contains(&b'\n') && !(live.0)();
+        is_full || (!block.is_empty() && self.live.as_ref().is_some_and(has_to_wait))
     }
 
     fn read_line(&mut self, block: &mut Block) -> io::Result<bool> {
@@ -239,7 +254,7 @@ impl Blocks {
         let (full, full_blocks) = sync_channel(BLOCKS_AHEAD);
         let (empty, empty_blocks) = sync_channel::<Block>(BLOCKS_AHEAD + 1);
         thread::spawn(move || {
-            let mut lines = LineReader::new(input.reader, input.is_live, lines_max);
+            let mut lines = LineReader::new(input.reader, input.live, lines_max);
             loop {
                 let mut block = empty_blocks.try_recv().unwrap_or_default();
                 let filled = lines.fill(&mut block).map(|()| block);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn blocks_of(input: &[u8]) -> io::Result<Vec<(u64, u64, Vec<u8>)>> {
-    let mut reader = LineReader::new(BufReader::new(input), false, usize::MAX);
+    let mut reader = LineReader::new(BufReader::new(input), None, usize::MAX);
     let mut lines = Vec::new();
     let mut block = Block::default();
     loop {
@@ -67,7 +67,7 @@ impl Read for Failing<'_> {
 
 #[test]
 fn lines_before_an_error_are_given_and_the_cut_line_is_not() {
-    let mut reader = LineReader::new(BufReader::new(Failing(b"one\ntwo\nthr")), false, usize::MAX);
+    let mut reader = LineReader::new(BufReader::new(Failing(b"one\ntwo\nthr")), None, usize::MAX);
     let mut block = Block::default();
     reader.fill(&mut block).unwrap();
     let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
@@ -91,10 +91,10 @@ impl Read for Slow<'_> {
 #[test]
 fn lines_of_a_live_input_do_not_wait_for_the_next_ones() {
     let pieces: &[&[u8]] = &[b"one\ntwo\n", b"\n", b"three\nfo", b"ur\nfi", b"v", b"e"];
-    let blocks = |is_live| {
+    let blocks = |live| {
         let reads = std::rc::Rc::default();
         let mut reader =
-            LineReader::new(BufReader::new(Slow(pieces, std::rc::Rc::clone(&reads))), is_live, usize::MAX);
+            LineReader::new(BufReader::new(Slow(pieces, std::rc::Rc::clone(&reads))), live, usize::MAX);
         let mut blocks = Vec::new();
         let mut block = Block::default();
         loop {
@@ -108,16 +108,40 @@ fn lines_of_a_live_input_do_not_wait_for_the_next_ones() {
     };
     // The last read is the one that finds the end.
     assert_eq!(
-        blocks(true),
+        blocks(Some(Live(Box::new(|| false)))),
         [(vec![1, 2], 0, 1), (vec![], 1, 2), (vec![4], 0, 3), (vec![5], 0, 4), (vec![6], 0, 7),]
     );
-    let (numbers, blank, _) = &blocks(false)[0];
-    assert_eq!((numbers.as_slice(), *blank), (&[1, 2, 4, 5, 6][..], 1));
+    // Nor is a block given up before its time where there is more to read.
+    for live in [None, Some(Live(Box::new(|| true)))] {
+        let (numbers, blank, _) = &blocks(live)[0];
+        assert_eq!((numbers.as_slice(), *blank), (&[1, 2, 4, 5, 6][..], 1));
+    }
+}
+
+#[test]
+fn what_stands_in_a_pipe_is_one_block_and_is_not_held_back() {
+    let (from, mut to) = io::pipe().unwrap();
+    let from = File::from(std::os::fd::OwnedFd::from(from));
+    let live = Live::of(from.try_clone().unwrap());
+    let mut reader = LineReader::new(BufReader::with_capacity(8, from), Some(live), usize::MAX);
+    let mut block = Block::default();
+    let mut fill = |to: Option<&[u8]>| {
+        reader.fill(&mut block).unwrap();
+        let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
+        assert_eq!(lines.join(&b' '), to.unwrap_or_default());
+    };
+    io::Write::write_all(&mut to, b"one\ntwo\nthree\nfour\nfi").unwrap();
+    fill(Some(b"one two three four"));
+    io::Write::write_all(&mut to, b"ve\nsix").unwrap();
+    fill(Some(b"five"));
+    drop(to);
+    fill(Some(b"six"));
+    fill(None);
 }
 
 #[test]
 fn a_block_has_no_more_lines_than_wanted() {
-    let mut reader = LineReader::new(BufReader::new(&b"a\nb\nc\nd\ne"[..]), false, 2);
+    let mut reader = LineReader::new(BufReader::new(&b"a\nb\nc\nd\ne"[..]), None, 2);
     let mut block = Block::default();
     let mut counts = Vec::new();
     loop {
