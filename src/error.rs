@@ -14,8 +14,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process, or another handle of this one, has the store open for writing.
-    #[error("the store is locked by another writer; close it there, or wait, and open again")]
+    /// Another process, or another handle of this one, has the store open: for writing, or for reading where this call
+    /// asked for writing.
+    #[error(
+        "the store is locked: somebody else writes to it, or reads it while it has no writer; close it there, or wait, and open again"
+    )]
     Locked,
     /// There is no store in the directory.
     #[error("no store found at {path}: {reason}")]
@@ -34,9 +37,7 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// Bytes that were once durable do not read back as they were written.
-    #[error(
-        "{file}: damaged at offset {offset}: {reason}; restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range"
-    )]
+    #[error("{file}: damaged at offset {offset}: {reason}; {}", what_to_do(file))]
     Corrupt {
         /// The file's name in the store's directory.
         file: String,
@@ -47,9 +48,9 @@ pub enum Error {
         /// What was found.
         reason: Cow<'static, str>,
     },
-    /// A segment that the manifest lists is not there.
+    /// A segment that the manifest lists, or that a frame or the manifest says was durable, is not there.
     #[error(
-        "segment {segment} is listed in the manifest and its file is missing; restore it, or open with on_corruption(Quarantine)"
+        "the file of segment {segment} is missing; restore it, or open with on_corruption(Quarantine) to go on without it"
     )]
     MissingSegment {
         /// The segment's number.
@@ -122,8 +123,10 @@ pub enum Error {
         /// Last seq that was lost.
         to: Seq,
     },
-    /// Records are missing here: a damaged range was set aside.
-    #[error("seqs {from} to {to} were damaged and are set aside in quarantine")]
+    /// Records are missing here: a damaged range was set aside, or cannot be read.
+    #[error(
+        "seqs {from} to {to} are damaged and missing here; what is known of them is in the recovery report"
+    )]
     Gap {
         /// First seq that is missing.
         from: Seq,
@@ -136,6 +139,15 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// What helps against damage in a file.
+fn what_to_do(file: &str) -> &'static str {
+    if file.starts_with("seg-") || file.starts_with("profiles-") {
+        "restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range"
+    } else {
+        "restore a backup of this file"
+    }
 }
 
 impl Error {

@@ -64,6 +64,8 @@
 //! - Every sealed segment brings a profile run, even an empty one: the list of runs then says what they cover.
 //! - The zeros ahead of a segment's frames are synced at `Synced` only. At the other levels no commit waits for a sync,
 //!   and syncing them would write every byte twice; a segment is synced as a whole before it is sealed.
+//! - There are no `tracing` events yet: what the background finds is told by the next call, by `Stats` and by
+//!   `RecoveryReport`, and an error of the close in `Drop` is lost; call `close`.
 //! - The file of hashed message ids, and the page of watermarks for readers beside a live writer, are not there yet.
 //!
 //! # Features

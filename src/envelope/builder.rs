@@ -35,7 +35,8 @@ pub struct Envelope {
     pub user_id: Option<String>,
     /// The anonymous device.
     pub anonymous_id: Option<String>,
-    /// The producer's own id of this event, which makes a retry harmless.
+    /// The producer's own id of this event. It is stored and given back; events are not looked up by it yet, so that a
+    /// retry is stored twice.
     pub message_id: Option<String>,
     /// What happened, free-form.
     pub properties: Option<Object>,

@@ -255,6 +255,13 @@ pub(crate) fn epoch_of(epochs: &[EpochStart], seq: Seq) -> Epoch {
     later.checked_sub(1).and_then(|at| epochs.get(at)).map_or(Epoch::FIRST, |start| start.epoch)
 }
 
+/// Where what was lost at the end of an epoch begins, if `seq` of that epoch is among it.
+pub(crate) fn taken_back(epochs: &[EpochStart], epoch: Epoch, seq: Seq) -> Option<Seq> {
+    let at = epochs.iter().position(|start| start.epoch == epoch && start.first_seq <= seq)?;
+    let next = epochs.get(at.checked_add(1)?)?;
+    (next.first_seq <= seq).then_some(next.first_seq)
+}
+
 fn list_len<T>(list: &[T]) -> u32 {
     u32::try_from(list.len()).unwrap_or(u32::MAX)
 }

@@ -137,7 +137,7 @@ impl<F: Fold> Stage<F> {
         let bytes_max = room(self.lineage.segment_bytes_max);
         if bytes > bytes_max {
             return Err(Error::TooLarge {
-                what: "a batch, which must fit into one segment,",
+                what: "what is appended at once, which must fit into one segment,",
                 bytes,
                 bytes_max,
             });

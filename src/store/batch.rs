@@ -98,8 +98,7 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where an earlier event of the batch names another organisation for the project;
-    /// [`Error::ReadOnly`].
+    /// [`Error::ReadOnly`]. Whether the project is another organisation's is known at the [`commit`](Self::commit).
     pub fn push_accepted(&mut self, accepted: &Accepted) -> Result<()> {
         self.drafts()?.push_event(accepted)
     }

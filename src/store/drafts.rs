@@ -34,7 +34,7 @@ pub(super) struct Drafts {
     items: Vec<Item>,
     /// One for each item.
     hints: Vec<IdHashes>,
-    /// One for each project, with the index of the item that named it first.
+    /// One for each project and organisation that come together, with the index of the first item where they do.
     bindings: Vec<(usize, Binding)>,
 }
 
@@ -65,8 +65,7 @@ impl Drafts {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where an earlier event of the batch names another organisation for the project, and where
-    /// an id is longer than the format holds.
+    /// [`Error::Invalid`] where an id is longer than the format holds.
     pub(super) fn push_event(&mut self, accepted: &Accepted) -> Result<()> {
         self.push_keys(accepted)?;
         self.push_body(accepted.body());
@@ -99,11 +98,9 @@ impl Drafts {
             project_id: accepted.project_id().into_bytes(),
             org_id: accepted.org_id().into_bytes(),
         };
-        let known = self.bindings.iter().find(|(_, known)| known.project_id == binding.project_id);
-        match known {
-            Some((_, known)) if *known != binding => return Err(other_organisation()),
-            Some(_) => {}
-            None => self.bindings.push((self.items.len(), binding)),
+        // Which of two organisations is wrong for a project is known under the log's lock.
+        if !self.bindings.iter().any(|(_, known)| *known == binding) {
+            self.bindings.push((self.items.len(), binding));
         }
         let keys = EventKeys {
             project_id: binding.project_id,
@@ -163,7 +160,8 @@ impl Drafts {
         }
     }
 
-    /// The organisations that the events name, one for each project, with the index of the first event that does.
+    /// The organisations that the events name for their projects, each with the index of the first event that does; of
+    /// one project in the order of these.
     pub(super) fn bindings(&self) -> &[(usize, Binding)] {
         &self.bindings
     }

@@ -151,7 +151,8 @@ impl<'v> EventRef<'v> {
         Event::of(self)
     }
 
-    /// Appends the event as JSON in the envelope's own names, compact; it imports again to the same envelope.
+    /// Appends the event as JSON in the envelope's own names, compact. It imports again to the same envelope, into this
+    /// store or one with the same secret; under another secret the tokens in it are no tokens, and are hashed again.
     pub fn to_json(&self, out: &mut Vec<u8>) {
         self.write_json(out, false);
     }

@@ -43,7 +43,7 @@ impl Decisions {
         look_up: impl Fn(&[u8; 16]) -> Result<Option<[u8; 16]>>,
     ) -> Result<bool> {
         let mut new = false;
-        for (index, binding) in drafts.bindings() {
+        for (at, (index, binding)) in drafts.bindings().iter().enumerate() {
             if self.last.as_ref() == Some(binding) {
                 continue;
             }
@@ -53,6 +53,11 @@ impl Decisions {
                 if let Some(org_id) = known {
                     self.organisations.insert(binding.project_id, org_id);
                 }
+            }
+            if known.is_none() {
+                let before = drafts.bindings().get(..at).unwrap_or_default();
+                let named = before.iter().find(|(_, named)| named.project_id == binding.project_id);
+                known = named.map(|(_, named)| named.org_id);
             }
             match known {
                 None => new = true,

@@ -32,7 +32,7 @@ use uuid::Uuid;
 use self::state::ReadState;
 use self::writer::Writer;
 use crate::error::{Error, Result};
-use crate::format::manifest::epoch_of;
+use crate::format::manifest::{epoch_of, taken_back};
 use crate::log::RecoveryReport;
 use crate::log::manifest_file::ManifestFile;
 use crate::storage::{Disk, Lock};
@@ -116,6 +116,7 @@ impl Store {
     }
 
     /// Ranges of seqs that are missing, in order: they were damaged, and this opening or an earlier one set them aside.
+    /// Damage that reading finds in a sealed segment is told by the read, and is not among them.
     ///
     /// Events in them are in no answer; [`EventQuery::iter`](crate::EventQuery::iter) gives
     /// [`Error::Gap`] where it crosses one. It is empty for
@@ -173,9 +174,10 @@ impl Store {
     pub fn wait_durable(&self, position: Position) -> Result<()> {
         let epochs = &self.inner.state.epochs;
         if epoch_of(epochs, position.seq) != position.epoch {
-            let taken_back = epochs.iter().find(|start| start.epoch > position.epoch);
-            let from = taken_back.map_or(position.seq, |start| start.first_seq.min(position.seq));
-            return Err(Error::TakenBack { from, to: position.seq });
+            return Err(match taken_back(epochs, position.epoch, position.seq) {
+                Some(from) => Error::TakenBack { from, to: position.seq },
+                None => Error::invalid("position", "no event ever stood there"),
+            });
         }
         if self.durable() >= position.seq {
             return Ok(());

@@ -11,7 +11,7 @@ use super::handle::{Pinned, SegmentView, Snapshot};
 use super::query::{EventQuery, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
-use crate::format::manifest::epoch_of;
+use crate::format::manifest::{epoch_of, taken_back};
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
 use crate::profile::{PersonRef, Profile, Profiles, TraitName};
 use crate::types::{Ordinal, Position, Seq};
@@ -137,12 +137,9 @@ impl View {
         let snapshot = &self.pinned.snapshot;
         let now = epoch_of(&snapshot.epochs, seq);
         if epoch != now {
-            // The first seq of a later epoch is where the lost ones begin.
-            let after = snapshot.epochs.iter().find(|start| start.epoch > epoch && start.first_seq <= seq);
-            let known = snapshot.epochs.iter().any(|start| start.epoch == epoch && start.first_seq <= seq);
-            return match after {
-                Some(start) if known => Err(Error::TakenBack { from: start.first_seq, to: seq }),
-                _ => Ok(None),
+            return match taken_back(&snapshot.epochs, epoch, seq) {
+                Some(from) => Err(Error::TakenBack { from, to: seq }),
+                None => Ok(None),
             };
         }
         if let Some(gap) = snapshot.gaps.iter().find(|gap| gap.from <= seq && seq <= gap.to) {

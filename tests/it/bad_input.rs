@@ -271,3 +271,36 @@ fn the_builder_is_held_to_the_same_rules() {
     }
     assert_eq!(store.visible().get(), 0);
 }
+
+#[test]
+fn the_envelope_of_the_wrong_organisation_is_named_wherever_it_stands_in_a_batch() {
+    let (right, wrong) = (Uuid::from_u128(1), Uuid::from_u128(9));
+    let (bound, new) = (Uuid::from_u128(2), Uuid::from_u128(3));
+    let of = |org: Uuid, project: Uuid| Envelope::new(org, project, "shop", "order.placed");
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(directory.path().join("store")).unwrap();
+    store.append(of(right, bound)).unwrap();
+    // A project that the store knows, and one of which the first envelope of the batch decides.
+    let known = |org| of(org, bound);
+    let fresh = |org| of(org, new);
+    for (batch, bad) in [
+        (vec![known(wrong), known(right), known(right)], 0),
+        (vec![known(right), known(right), known(wrong)], 2),
+        (vec![fresh(right), known(wrong)], 1),
+        (vec![fresh(right), fresh(right), known(right), fresh(wrong), fresh(right)], 3),
+    ] {
+        let error = store.append_batch(&batch).unwrap_err();
+        let Error::InBatch { index, source } = error else { panic!("{error}") };
+        assert_eq!(index, bad, "{batch:?}");
+        assert_eq!(source.to_string(), "orgId: the project belongs to another organisation");
+        let mut pushed = store.batch();
+        for envelope in &batch {
+            pushed.push(envelope).unwrap();
+        }
+        let error = pushed.commit().unwrap_err();
+        assert!(matches!(error, Error::InBatch { index, .. } if index == bad), "{error}");
+    }
+    assert_eq!(store.stats().unwrap().events, 1);
+    // What was refused bound nothing.
+    store.append_batch(&[fresh(wrong), fresh(wrong)]).unwrap();
+}

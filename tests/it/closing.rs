@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use envelog::testing::{FaultKind, FaultPlan, OpMask, SimDisk, SimOptions, SimRng};
-use envelog::{Durability, Envelope, Error, OnCorruption, Options, Position, Seq, Store, Uuid};
+use envelog::{Durability, Envelope, Epoch, Error, OnCorruption, Options, Position, Seq, Store, Uuid};
 
 const ORG: Uuid = Uuid::from_u128(1);
 const PROJECT: Uuid = Uuid::from_u128(2);
@@ -135,6 +135,11 @@ fn waiting_for_an_event_that_was_lost_says_so() {
     let store = options().open_on(&crashed).unwrap();
     store.wait_durable(first).unwrap();
     assert!(matches!(store.wait_durable(lost), Err(Error::TakenBack { .. })));
+    // Positions that no store ever gave are not taken back.
+    for epoch in [0, 1_000] {
+        let never = Position { epoch: Epoch::new(epoch), ..first };
+        assert!(matches!(store.wait_durable(never), Err(Error::Invalid { .. })), "{epoch}");
+    }
     store.append(envelope(3)).unwrap();
     assert!(
         matches!(store.wait_durable(lost), Err(Error::TakenBack { .. })),

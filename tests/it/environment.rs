@@ -143,7 +143,7 @@ fn a_store_without_its_manifest_is_not_made_anew() {
 fn a_second_handle_is_locked_out_and_a_closed_store_is_free() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store");
-    let locked = "the store is locked by another writer; close it there, or wait, and open again";
+    let locked = "the store is locked: somebody else writes to it, or reads it while it has no writer; close it there, or wait, and open again";
     let store = small().open(&path).unwrap();
     assert_eq!(small().open(&path).unwrap_err().to_string(), locked);
     assert_eq!(Store::open_read_only(&path).unwrap_err().to_string(), locked);

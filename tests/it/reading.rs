@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envelog::testing::SimRng;
 use envelog::{
-    Condition, DateTime, Durability, Envelope, Error, Options, PageToken, Period, PersonRef, Seq, Store, Utc,
-    Uuid, Value,
+    Condition, DateTime, Durability, Envelope, Error, Number, Options, PageToken, Period, PersonRef, Seq,
+    Store, Utc, Uuid, Value,
 };
 use tempfile::TempDir;
 
@@ -325,7 +325,12 @@ fn pages_go_on_where_the_last_ended_also_after_reopening_and_appending() {
         .unwrap();
     let view = store.project(PROJECT).view().unwrap();
     let next = view.timeline("u3").newest_first().limit(5).after(token);
+    // The token says in which direction, whatever is asked beside it and in whatever order.
+    let other: Vec<i64> =
+        view.timeline("u3").after(token).newest_first().limit(5).iter().map(amount).collect();
+    let none: Vec<i64> = view.timeline("u3").after(token).limit(5).iter().map(amount).collect();
     let next: Vec<i64> = next.iter().map(amount).collect();
+    assert_eq!([&other, &none], [&next, &next]);
     let newest: Vec<i64> = wanted.iter().rev().take(10).copied().collect();
     assert_eq!([got, next].concat(), newest);
     assert_eq!(
@@ -460,6 +465,10 @@ fn sums_of_integers_are_exact_and_of_floats_compensated() {
     for value in [1e16, 1.5, -1e16, 0.25] {
         append(value.into());
     }
+    for text in ["-9223372036854775809", "18446744073709551616", "100000000000000000000000000000000000001"] {
+        append(Value::Number(Number::from_text(text).unwrap()));
+        exact += text.parse::<i128>().unwrap();
+    }
     store.append(Envelope::new(ORG, PROJECT, "m", "a.b")).unwrap();
     for _ in 0..2 {
         let view = store.project(PROJECT).view().unwrap();
@@ -467,7 +476,7 @@ fn sums_of_integers_are_exact_and_of_floats_compensated() {
         // 1e16 and -1e16 are integers by value, and cancel out.
         assert_eq!(sum.integers, exact);
         assert_eq!(sum.floats.to_bits(), 1.75_f64.to_bits());
-        assert_eq!((sum.count, sum.skipped), (584, 5));
+        assert_eq!((sum.count, sum.skipped), (587, 5));
         store.wait_sealed().unwrap();
     }
 }
@@ -493,4 +502,13 @@ fn a_position_gives_its_event_and_none_of_another_project() {
     let mut stranger = Known::nth(1).envelope();
     stranger.org_id = Uuid::from_u128(99);
     assert!(matches!(store.append(stranger), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn what_a_view_shows_of_itself_does_not_grow_with_the_store() {
+    let directory = TempDir::new().unwrap();
+    let store = filled(&directory);
+    let view = store.project(PROJECT).view().unwrap();
+    let shown = format!("{view:?} {:?} {:?}", view.events().of_type("order.placed"), view.timeline("u1"));
+    assert!(shown.len() < 4_000, "{} bytes", shown.len());
 }

@@ -5,9 +5,10 @@ use crate::envelope::ValueRef;
 /// The sum of a property over events.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sum {
-    /// The exact sum of the values that are integers.
+    /// The exact sum of the values that are integers, of up to 38 digits each.
     pub integers: i128,
-    /// The sum of the other numbers, compensated for rounding (Neumaier).
+    /// The sum of the other numbers, compensated for rounding (Neumaier). Integers that 128 bits have no room for count
+    /// here.
     pub floats: f64,
     /// Events whose property is a number.
     pub count: u64,
@@ -22,6 +23,10 @@ impl Sum {
         self.integers as f64 + self.floats
     }
 }
+
+/// Integers that need more than 64 bits are between these.
+const LARGE_MIN: f64 = 9.0e18;
+const LARGE_MAX: f64 = 1.8e38;
 
 /// A sum under way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,12 +52,24 @@ impl Summing {
         } else if let Some(integer) = value.as_u64() {
             self.integers += i128::from(integer);
         } else if let Some(float) = value.as_f64() {
-            self.add_float(float);
+            if !self.add_large(value, float) {
+                self.add_float(float);
+            }
         } else {
             self.skipped += 1;
             return;
         }
         self.count += 1;
+    }
+
+    /// Adds an integer of more than 64 bits, if the value is one and the sum has room for it.
+    fn add_large(&mut self, value: ValueRef<'_>, nearest: f64) -> bool {
+        let is_large = nearest.abs() >= LARGE_MIN && nearest.abs() < LARGE_MAX;
+        let text = if is_large { value.as_number().and_then(|number| number.integer_text()) } else { None };
+        let sum =
+            text.and_then(|text| text.parse().ok()).and_then(|integer| self.integers.checked_add(integer));
+        self.integers = sum.unwrap_or(self.integers);
+        sum.is_some()
     }
 
     fn add_float(&mut self, float: f64) {

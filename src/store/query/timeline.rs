@@ -74,7 +74,7 @@ impl<'v> Timeline<'v> {
 
     super::builder::conditions!();
 
-    /// Turns the order around: the greatest (timestamp, seq) first.
+    /// Turns the order around: the greatest (timestamp, seq) first. With [`after`](Self::after) the page decides.
     #[must_use]
     pub fn newest_first(mut self) -> Self {
         self.newest_first = true;
@@ -84,9 +84,12 @@ impl<'v> Timeline<'v> {
     /// Goes on where a page ended, in that page's direction.
     #[must_use]
     pub fn after(mut self, token: PageToken) -> Self {
-        self.newest_first = token.newest_first;
         self.after = Some(token);
         self
+    }
+
+    fn is_newest_first(&self) -> bool {
+        self.after.map_or(self.newest_first, |token| token.newest_first)
     }
 
     /// The events, lazily and from either end.
@@ -95,8 +98,8 @@ impl<'v> Timeline<'v> {
         let bounds = Bounds::new(self.filter.times, self.after);
         let merge = Merge::new(pinned, self.members.clone(), self.filter.clone(), bounds);
         TimelineEvents {
-            reading: Reading::new(pinned, merge, self.newest_first, self.limit),
-            newest_first: self.newest_first,
+            reading: Reading::new(pinned, merge, self.is_newest_first(), self.limit),
+            newest_first: self.is_newest_first(),
             passed: self.after,
         }
     }
