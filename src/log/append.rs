@@ -27,6 +27,13 @@ impl<F: Fold> Inner<F> {
         Ok(())
     }
 
+    /// Fails in a process that was forked from the one that opened the log, before it takes any lock: what it stores
+    /// would go over what its parent stores.
+    #[inline]
+    fn check_process(&self) -> Result<()> {
+        if self.fork_mark.is_forked() { self.disk.check_process() } else { Ok(()) }
+    }
+
     /// What must happen before the log moves to another segment; gives the salt of that one.
     pub(super) fn before_roll(&self) -> Result<u64> {
         self.disk.check_process()?;
@@ -44,6 +51,7 @@ impl<F: Fold> Inner<F> {
         check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<(Seq, Seq)> {
+        self.check_process()?;
         let bytes = batch_bytes(drafts)?;
         let mut stage = self.stage.lock();
         let _guard = PoisonOnPanic::new(&self.marks);
@@ -86,6 +94,7 @@ impl<F: Fold> Inner<F> {
         check: impl FnOnce(&mut F::Decisions) -> Result<()>,
         keep: impl FnOnce(&mut F::Decisions),
     ) -> Result<Appended> {
+        self.check_process()?;
         let bytes = batch_bytes(drafts)?;
         let mut flush: MutexGuard<'_, Flush<F>> = self.flush.lock();
         flush.fold.foresee(hints);

@@ -23,7 +23,7 @@ use super::open::OpenedLog;
 use super::stage::{Lineage, Stage};
 use crate::error::{Error, Result};
 use crate::format::manifest::State;
-use crate::storage::{Clock, Disk, Entropy, Lock};
+use crate::storage::{Clock, Disk, Entropy, ForkMark, Lock};
 use crate::types::Seq;
 
 /// What the engine needs from outside.
@@ -61,6 +61,7 @@ pub(super) struct Inner<F: Fold> {
     pub(super) filler: Filler,
     pub(super) marks: Arc<Marks>,
     pub(super) kick: Kick,
+    pub(super) fork_mark: ForkMark,
     /// Notes of frames that another thread applied, until the one that appended them asks.
     pub(super) notes: Mutex<Vec<(Seq, FoldNotes)>>,
 }
@@ -151,6 +152,7 @@ impl<F: Fold> Log<F> {
             filler,
             marks: parts.marks,
             kick: Kick::default(),
+            fork_mark: ForkMark::new(),
             notes: Mutex::new(Vec::new()),
         });
         let log = Self {

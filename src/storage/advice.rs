@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use memmap2::{Advice, MmapRaw};
 
-use super::map::{MapWriter, Region};
+use super::map::{Map, MapWriter, Region};
 use super::to_usize;
 use crate::error::{Error, Result};
 
@@ -76,9 +76,17 @@ fn populate(_raw: &MmapRaw, _range: &Range<u64>) -> io::Result<()> {
     Ok(())
 }
 
+impl Map {
+    /// Enters the pages of all that readers see into this process's page table, all at once and not one by one as they
+    /// are looked at. Where the system cannot do that, nothing happens.
+    pub(crate) fn enter_pages(&self) {
+        enter(&self.region.memory().raw, self.floor()..self.committed());
+    }
+}
+
 /// Makes the pages of `range` present for reading, where the system can do that.
 #[cfg(target_os = "linux")]
-pub(super) fn enter(raw: &MmapRaw, range: Range<u64>) {
+fn enter(raw: &MmapRaw, range: Range<u64>) {
     let length = to_usize(range.end.saturating_sub(range.start));
     // An error is met again, and told, by whoever looks at the page.
     let _ = raw.advise_range(Advice::PopulateRead, to_usize(range.start), length);
@@ -86,4 +94,4 @@ pub(super) fn enter(raw: &MmapRaw, range: Range<u64>) {
 
 /// Makes the pages of `range` present for reading, where the system can do that.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn enter(_raw: &MmapRaw, _range: Range<u64>) {}
+fn enter(_raw: &MmapRaw, _range: Range<u64>) {}

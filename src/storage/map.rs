@@ -14,9 +14,8 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
+use memmap2::{MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 
-use super::advice;
 use super::mappings::{Length, LogBounds};
 use super::{Access, to_usize};
 use crate::error::{Error, Result};
@@ -185,7 +184,7 @@ impl Region {
 /// The reading side of a mapped file: cheap to clone, and alive as long as any clone is.
 #[derive(Debug, Clone)]
 pub(crate) struct Map {
-    region: Arc<Region>,
+    pub(super) region: Arc<Region>,
 }
 
 impl Map {
@@ -232,12 +231,6 @@ impl Map {
         // SAFETY: the mapping is shared (M1), so that its bytes are those of the file, and dropping entries of the
         // page table changes none: a dirty page stays in the page cache. References into it stay valid.
         let _ = unsafe { self.region.memory.raw.unchecked_advise(UncheckedAdvice::DontNeed) };
-    }
-
-    /// Enters the pages of all that readers see into this process's page table, all at once and not one by one as they
-    /// are looked at. Where the system cannot do that, nothing happens.
-    pub(crate) fn enter_pages(&self) {
-        advice::enter(&self.region.memory.raw, self.region.floor..self.committed());
     }
 
     /// Asks the processor to bring the cache line at `offset` near. Any offset is allowed, and none faults.
@@ -392,6 +385,40 @@ impl Drop for MapWriter {
 #[inline]
 pub(crate) fn prefetch_item<T>(item: &T) {
     prefetch(ptr::from_ref(item).cast());
+}
+
+/// A page that is empty in a forked child: what tells the two apart costs a load and no system call.
+///
+/// Where the system has no such pages (Linux before 4.14, other systems), no child is told.
+#[derive(Debug)]
+pub(crate) struct ForkMark {
+    page: Option<MmapRaw>,
+}
+
+impl ForkMark {
+    /// The mark of this process.
+    pub(crate) fn new() -> Self {
+        Self { page: marked_page().ok() }
+    }
+
+    /// Whether this process was forked from the one that made the mark.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        let Some(page) = &self.page else { return false };
+        // SAFETY: the page is mapped and readable while `self` lives, and no thread ever writes to it again.
+        unsafe { page.as_ptr().read_volatile() == 0 }
+    }
+}
+
+fn marked_page() -> io::Result<MmapRaw> {
+    let mut page = MmapMut::map_anon(1)?;
+    page.fill(1);
+    #[cfg(target_os = "linux")]
+    // SAFETY: the range is a private mapping of our own, and the advice changes only what a forked child finds there.
+    unsafe {
+        rustix::mm::madvise(page.as_mut_ptr().cast(), page.len(), rustix::mm::Advice::LinuxWipeOnFork)
+    }?;
+    Ok(page.into())
 }
 
 #[cfg(target_arch = "x86_64")]

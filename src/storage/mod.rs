@@ -31,7 +31,7 @@ pub use env::{Clock, Entropy};
 #[cfg(any(test, feature = "testing"))]
 pub use env::{ManualClock, SeededEntropy, SimRng};
 pub(crate) use env::{OsEntropy, SystemClock};
-pub(crate) use map::{Map, MapWriter, prefetch_item};
+pub(crate) use map::{ForkMark, Map, MapWriter, prefetch_item};
 pub(crate) use memory::MemoryFile;
 pub(crate) use real::DirDisk;
 
