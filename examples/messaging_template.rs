@@ -1,7 +1,12 @@
-//! A messaging module: a text for each customer, filled in from the profile, and sent once.
+//! A messaging module: a text for each customer, filled in from the profile, and sent at least once.
 //!
 //! The mark of how far the module is stands in the store, in one batch with the events that say what was sent. After
-//! a crash there are both or neither.
+//! a crash there are both or neither, and while both are there no later run sends anything.
+//!
+//! The texts go out before that batch is committed, because no commit can take back what was sent, or send what was
+//! not. A crash between the two leaves neither mark nor events, and the next run sends all texts again. The other order
+//! would lose them instead. Who must not send twice gives the service that delivers a key with each text, such as the
+//! name of the campaign with the user's id, by which it knows what it has delivered.
 //!
 //! Run it with `cargo run --example messaging_template`.
 
@@ -33,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends a message to everybody who has none yet, and returns how many it sent.
+/// Sends a message to everybody, unless an earlier run has recorded that it did, and returns how many it sent.
 fn send_all(store: &Store) -> Result<usize, Box<dyn Error>> {
     let campaign = CursorKey::Project(PROJECT, "messaging/renewal");
     if store.cursor(campaign)?.as_deref() == Some(b"sent") {

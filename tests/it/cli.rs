@@ -1,9 +1,11 @@
 //! The command line tool, through the built binary.
 
+mod damage;
 mod import;
 mod parallel;
 mod reading;
 mod reference;
+mod rejects;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -213,6 +215,60 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
     let answer = Answer::of(tool().arg("count").output().unwrap());
     answer.fails(2, "--store DIR or set ENVELOG_STORE");
     assert!(!place.store().exists(), "nothing was made");
+}
+
+#[test]
+fn a_mistyped_operator_is_refused_with_the_ones_there_are() {
+    let place = Place::new();
+    let properties = r#""properties":{"amount":42311,"sku":"12","note":"=12"}"#;
+    place.fill(&envelope("order.placed", "2024-02-01T00:00:00Z", "u_1", properties));
+    for condition in [
+        "amount!=5",
+        "amount==42311",
+        "amount=>40000",
+        "amount=<40000",
+        "amount = > 40000",
+        "amount~=4",
+        "amount=~4",
+        "amount=!5",
+        "amount>==5",
+        "amount<>5",
+        "amount>5",
+        "amount !",
+        "note==12",
+    ] {
+        for command in [&["count"][..], &["sum", "amount"], &["events"], &["timeline", "u_1"]] {
+            place
+                .run(&[command, &["--where", condition]].concat())
+                .fails(2, "the operators are =, >= and <=");
+        }
+    }
+    for (condition, count) in
+        [("note=\"=12\"", 1), ("sku=12", 0), ("sku=\"12\"", 1), ("amount=42311", 1), ("amount>=42311", 1)]
+    {
+        let answer = place.run(&["count", "--where", condition]).success();
+        assert_eq!(answer.line()["count"], count, "{condition}");
+    }
+}
+
+/// The help of a command, with one blank between words.
+fn help(command: &str) -> String {
+    let answer = Answer::of(tool().args([command, "--help"]).output().unwrap()).success();
+    answer.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_help_tells_how_values_and_prefixes_are_written() {
+    for command in ["count", "sum", "events", "timeline"] {
+        let help = help(command);
+        for text in ["order. stands for order.placed", "sku=12 finds the number 12", "note=\"=12\""] {
+            assert!(help.contains(text), "{command}: {text} is not in {help}");
+        }
+    }
+    for text in ["The exit code is 0 where some lines were refused", "It is 1 where all lines were refused"] {
+        let help = help("import");
+        assert!(help.contains(text), "{text} is not in {help}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use envelog::OnCorruption;
 use uuid::Uuid;
 
 use crate::failure::{Failure, Outcome};
@@ -24,6 +25,9 @@ pub(crate) struct Cli {
     /// Form of the output.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = FormatChoice::Auto)]
     pub(crate) format: FormatChoice,
+    /// What to do where something of the store is damaged.
+    #[arg(long, global = true, value_enum, value_name = "POLICY", default_value_t = CorruptionChoice::Fail)]
+    on_corruption: CorruptionChoice,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -34,6 +38,14 @@ impl Cli {
     pub(crate) fn store(&self) -> Outcome<&PathBuf> {
         let message = "no store was named; use --store DIR or set ENVELOG_STORE";
         self.store.as_ref().ok_or_else(|| Failure::Usage(message.to_owned()))
+    }
+
+    /// What happens where something of the store is damaged.
+    pub(crate) fn on_corruption(&self) -> OnCorruption {
+        match self.on_corruption {
+            CorruptionChoice::Fail => OnCorruption::Fail,
+            CorruptionChoice::Quarantine => OnCorruption::Quarantine,
+        }
     }
 
     /// Refuses `--project` where it would have no effect.
@@ -56,9 +68,25 @@ pub(crate) enum FormatChoice {
     Ndjson,
 }
 
+/// What is done about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CorruptionChoice {
+    /// Stop and say where it is.
+    Fail,
+    /// Go on without what is damaged. Import moves it to the store's directory quarantine for good; commands that read
+    /// change nothing.
+    Quarantine,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Store the envelopes of an NDJSON file, one a line, plain or gzip.
+    ///
+    /// The rejects file has a JSON object for each line that was not stored: line number, length in bytes, field and
+    /// reason. It never has the line itself, which may hold addresses; the line number finds it in the input.
+    ///
+    /// The exit code is 0 where some lines were refused and others stored; the summary counts them. It is 1 where all
+    /// lines were refused.
     Import(ImportArgs),
     /// Count events, or distinct users.
     Count(CountArgs),
@@ -78,8 +106,6 @@ pub(crate) enum Command {
     Demo(DemoArgs),
 }
 
-/// The rejects file has a JSON object for each line that was not stored: line number, length in bytes, field and
-/// reason. It never has the line itself, which may hold addresses; the line number finds it in the input.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// File to read, or - for standard input. Gzip is recognised by its first bytes.
@@ -89,6 +115,9 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_enum, default_value_t = DurabilityChoice::Buffered)]
     pub(crate) durability: DurabilityChoice,
     /// Where to write why lines were refused [default: FILE.rejects.ndjson, or rejects.ndjson for standard input].
+    ///
+    /// The rejects of an earlier import, or an empty file, are replaced, and removed where this import has none. Any
+    /// other file that is there already is refused before anything is imported.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
     /// Most envelopes that are stored at once.
@@ -175,7 +204,9 @@ pub(crate) struct TimelineArgs {
     /// Start with the oldest event.
     #[arg(long)]
     pub(crate) oldest: bool,
-    /// Go on where a page ended.
+    /// Go on where a page ended, in that page's direction.
+    ///
+    /// The token has the direction; --newest or --oldest may be left out, and is refused where it is the other one.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) after: Option<String>,
     #[command(flatten)]

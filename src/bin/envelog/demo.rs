@@ -47,10 +47,20 @@ pub(crate) fn run(cli: &Cli, arguments: &DemoArgs) -> Outcome {
     let mut show = Show { output: Output::new(format) };
     fill(&directory.path, &mut show)?;
     ask(&directory.path, &mut show)?;
-    if arguments.keep.is_some() {
-        show.heading(format_args!("The store is kept. Go on with: envelog --store DIR count --by type"))?;
+    if let Some(path) = &arguments.keep {
+        let path = shell_word(&path.display().to_string());
+        show.heading(format_args!("The store is kept. Go on with: envelog --store {path} count --by type"))?;
     }
     show.output.flush()
+}
+
+/// The text as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Generates the shop's events and stores them.
@@ -160,7 +170,7 @@ fn timeline(view: &View, person: PersonRef<'_>, show: &mut Show) -> Outcome {
     show.heading(format_args!("The newest {events} events of who ordered last, found in {}:", Took(took)))?;
     let mut listing = Listing::new(&mut show.output);
     for event in &timeline {
-        listing.add(event)?;
+        listing.add(&event?)?;
     }
     listing.end()
 }
@@ -237,6 +247,25 @@ impl Drop for Directory {
     fn drop(&mut self) {
         if self.is_temporary {
             let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_for_the_shell() {
+        for (text, word) in [
+            ("dk", "dk"),
+            ("/tmp/shop-1", "/tmp/shop-1"),
+            ("my shop", "'my shop'"),
+            ("it's", "'it'\\''s'"),
+            ("a$b", "'a$b'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), word);
         }
     }
 }

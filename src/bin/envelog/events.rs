@@ -1,6 +1,6 @@
 //! `events` and `timeline`: events as they are.
 
-use envelog::{EventRef, PageToken, PersonRef};
+use envelog::{EventRef, OnCorruption, PageToken, PersonRef};
 
 use crate::args::{Cli, EventsArgs, TimelineArgs};
 use crate::failure::{Failure, Outcome, tell};
@@ -33,18 +33,21 @@ pub(crate) fn events(cli: &Cli, arguments: &EventsArgs) -> Outcome {
     if arguments.newest {
         query = query.newest_first();
     }
-    if let Some(limit) = limit {
-        // One more tells whether there are more.
+    if let (Some(limit), OnCorruption::Fail) = (limit, cli.on_corruption()) {
+        // One more tells whether there are more. Gaps that are passed over would count.
         query = query.limit(limit.saturating_add(1));
     }
     let mut listing = Listing::new(&mut output);
+    let mut listed = 0;
     let mut is_cut = false;
-    for (index, event) in query.iter().enumerate() {
-        if limit == Some(index) {
+    for event in &query {
+        let Some(event) = reading::or_gap(cli, event)? else { continue };
+        if limit == Some(listed) {
             is_cut = true;
             break;
         }
-        listing.add(event)?;
+        listing.add(&event)?;
+        listed += 1;
     }
     listing.end()?;
     if is_cut && arguments.limit.is_none() {
@@ -55,10 +58,7 @@ pub(crate) fn events(cli: &Cli, arguments: &EventsArgs) -> Outcome {
 
 /// Lists the events of a person by time.
 pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
-    let token: Option<PageToken> = match &arguments.after {
-        Some(text) => Some(text.parse().map_err(|error: envelog::Error| Failure::Usage(error.to_string()))?),
-        None => None,
-    };
+    let token = arguments.after.as_deref().map(|text| page_token(text, arguments)).transpose()?;
     let store = reading::open(cli)?;
     let view = reading::project(cli, &store)?.view()?;
     let person = person(&arguments.user, arguments.device);
@@ -69,22 +69,45 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
     if let Some(token) = token {
         timeline = timeline.after(token);
     }
-    let timeline = timeline.limit(arguments.limit.saturating_add(1));
 
     let mut output = Output::new(Format::of(cli.format));
     let mut listing = Listing::new(&mut output);
     let mut next_page = None;
+    let mut listed = 0;
+    let mut is_cut = false;
     let mut events = timeline.iter();
-    for _ in 0..arguments.limit {
-        let Some(event) = events.next() else { break };
-        listing.add(event)?;
+    while let Some(event) = events.next() {
+        let Some(event) = reading::or_gap(cli, event)? else { continue };
+        if listed == arguments.limit {
+            is_cut = true;
+            break;
+        }
+        listing.add(&event)?;
+        listed += 1;
         next_page = events.page_token();
     }
     listing.end()?;
-    if let (Some(_), Some(token)) = (events.next(), next_page) {
+    if output.format() == Format::Table && view.activity(person)?.is_none() {
+        tell(format_args!("there is nothing of this {}", if arguments.device { "device" } else { "user" }));
+    }
+    if let (true, Some(token)) = (is_cut, next_page) {
         tell(format_args!("there are more; go on with --after {token}"));
     }
     Ok(())
+}
+
+/// The token of the page before, whose direction must be the one that was asked for.
+fn page_token(text: &str, arguments: &TimelineArgs) -> Outcome<PageToken> {
+    let token: PageToken = text.parse().map_err(|error: envelog::Error| Failure::Usage(error.to_string()))?;
+    // A token's text begins with its direction: n for newest first, o for oldest first.
+    let is_newest_first = text.starts_with('n');
+    let (is_other, flag) =
+        if is_newest_first { (arguments.oldest, "--oldest") } else { (arguments.newest, "--newest") };
+    if is_other {
+        let reason = "the page before went the other way, and the next one goes on in its direction";
+        return Err(Failure::Usage(format!("{flag} contradicts --after: {reason}")));
+    }
+    Ok(token)
 }
 
 /// A person as the command line names one.
@@ -106,10 +129,9 @@ impl<'o> Listing<'o> {
         }
     }
 
-    pub(crate) fn add(&mut self, event: envelog::Result<EventRef<'_>>) -> Outcome {
-        let event = event?;
+    pub(crate) fn add(&mut self, event: &EventRef<'_>) -> Outcome {
         match self {
-            Self::Rows(list) => add_row(list, &event),
+            Self::Rows(list) => add_row(list, event),
             Self::Lines(output, line) => {
                 line.clear();
                 event.to_json_with_meta(line);
@@ -127,14 +149,13 @@ impl<'o> Listing<'o> {
 }
 
 fn add_row(list: &mut List<'_>, event: &EventRef<'_>) -> Outcome {
-    let time = event.timestamp().format("%Y-%m-%d %H:%M:%S").to_string();
     let mut json = Vec::new();
     if let Some(properties) = event.properties() {
         properties.write_json(&mut json);
     }
     let properties = cut(&json);
     list.row(&[
-        Cell::Text(&time),
+        Cell::Time(event.timestamp()),
         Cell::Text(event.event_type()),
         Cell::Text(event.module()),
         Cell::maybe(event.person().map(|person| person.id())),

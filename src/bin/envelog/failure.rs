@@ -43,6 +43,16 @@ impl Failure {
         }
     }
 
+    /// Whether it is damage that quarantine helps against; of the damaged file the error itself says so.
+    pub(crate) fn asks_for_quarantine(&self) -> bool {
+        use envelog::Error::{Corrupt, Gap, MissingSegment};
+        match self {
+            Self::Store(Gap { .. } | MissingSegment { .. }) => true,
+            Self::Store(error @ Corrupt { .. }) => error.to_string().contains("Quarantine"),
+            _ => false,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Store(_) | Self::Message(_) => ExitCode::FAILURE,

@@ -12,7 +12,7 @@ pub(crate) struct Filters {
     /// Only events of this type; may be given several times.
     #[arg(long = "type", value_name = "TYPE", help_heading = "Filters")]
     types: Vec<String>,
-    /// Only events whose type begins with this, such as order.
+    /// Only events whose type begins with this: order. stands for order.placed, order.paid and so on.
     #[arg(long, value_name = "PREFIX", conflicts_with = "types", help_heading = "Filters")]
     type_prefix: Option<String>,
     /// Only events of this module.
@@ -25,6 +25,10 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
     until: Option<DateTime<Utc>>,
     /// Only events whose property is so: currency=EUR, amount>=4200, amount<=99, or coupon for any value.
+    ///
+    /// A number, true, false or null matches no text: sku=12 finds the number 12, and sku="12" the text. Text in
+    /// quotes is read as JSON, and quotes are needed where it begins with one of = < > ! ~ as in note="=12". The shell
+    /// takes quotes away unless there are others around the whole: 'sku="12"'.
     #[arg(long = "where", value_name = "CONDITION", help_heading = "Filters")]
     conditions: Vec<PropertyFilter>,
 }
@@ -99,6 +103,13 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     }
 }
 
+/// Characters that belong to operators of other languages. Taken for part of a name or a text they would make a
+/// condition that never holds.
+const OPERATOR_SIGNS: &[char] = &['=', '<', '>', '!', '~'];
+
+const OPERATORS: &str = "the operators are =, >= and <=, and the property alone for any value; a text that begins with \
+                         a sign stands in quotes, as in note=\"=12\"";
+
 /// A condition on one property.
 #[derive(Debug, Clone)]
 pub(crate) struct PropertyFilter {
@@ -110,23 +121,28 @@ impl FromStr for PropertyFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (path, condition) = match text.find('=') {
-            None => (text, Condition::Exists),
-            Some(at) => {
-                let (before, value) = (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or(""));
-                let value = value_of(value);
-                if let Some(path) = before.strip_suffix('>') {
-                    (path, Condition::AtLeast(value))
-                } else if let Some(path) = before.strip_suffix('<') {
-                    (path, Condition::AtMost(value))
-                } else {
-                    (before, Condition::Equals(value))
-                }
-            }
+        let Some((before, value)) = text.split_once('=') else {
+            return Self::new(text, Condition::Exists);
         };
+        if value.trim_start().starts_with(OPERATOR_SIGNS) {
+            return Err(OPERATORS.to_owned());
+        }
+        let value = value_of(value);
+        if let Some(path) = before.strip_suffix('>') {
+            Self::new(path, Condition::AtLeast(value))
+        } else if let Some(path) = before.strip_suffix('<') {
+            Self::new(path, Condition::AtMost(value))
+        } else {
+            Self::new(before, Condition::Equals(value))
+        }
+    }
+}
+
+impl PropertyFilter {
+    fn new(path: &str, condition: Condition) -> Result<Self, String> {
         match path.trim() {
             "" => Err("the property is missing before the sign".to_owned()),
-            path if path.contains(['<', '>']) => Err("only =, >= and <= are known".to_owned()),
+            path if path.contains(['<', '>']) || path.ends_with(OPERATOR_SIGNS) => Err(OPERATORS.to_owned()),
             path => Ok(Self { path: path.to_owned(), condition }),
         }
     }
@@ -169,6 +185,8 @@ mod tests {
         );
         assert_eq!(read("amount <= 1e2"), Ok(("amount".to_owned(), Condition::AtMost(Value::from(100)))));
         assert_eq!(read("coupon"), Ok(("coupon".to_owned(), Condition::Exists)));
+        assert_eq!(read("note=\"=12\""), equals("note", Value::from("=12")));
+        assert_eq!(read("wow!x=1"), equals("wow!x", Value::from(1)));
         for wrong in ["", "=1", ">=1", "amount>1", "amount<1", "a>b=1"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -1,17 +1,17 @@
 //! `import`: NDJSON in, good lines into the store, bad ones into the rejects file.
 
 use std::num::NonZero;
-use std::path::Path;
 use std::time::Instant;
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use envelog::{Durability, Error, Options, Store};
 
 use crate::args::{Cli, DurabilityChoice, ImportArgs};
 use crate::failure::{Failure, Outcome};
-use crate::input::{self, Block, Blocks, Next, is_stdin};
+use crate::input::{self, Block, Blocks, Input, Next, is_stdin};
 use crate::output::grouped;
 use crate::progress::Progress;
+use crate::reading;
 use crate::rejects::Rejects;
 use crate::summary::Summary;
 
@@ -41,19 +41,23 @@ pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     } else {
         arguments.file.display().to_string()
     };
-    let rejects = rejects_path(arguments)?;
-    let input = input::open(&arguments.file).map_err(|error| Failure::io(&name, &error))?;
-    let store = Options::new().durability(durability(arguments.durability)).open(directory)?;
+    let unreadable = |error: io::Error| Failure::io(&name, &error);
+    let file = input::open(&arguments.file).map_err(unreadable)?;
+    let rejects = arguments.rejects.clone().unwrap_or_else(|| Rejects::default_path(&arguments.file));
+    let rejects = Rejects::new(rejects, &file.metadata().map_err(unreadable)?, directory)?;
+    let input = Input::of(file, &arguments.file).map_err(unreadable)?;
+    let options = Options::new().durability(durability(arguments.durability));
+    let store = options.on_corruption(cli.on_corruption()).open(directory)?;
+    reading::tell_damage(&store);
 
     let start = Instant::now();
     let progress = Progress::of(&input);
-    let mut import =
-        Import { store: &store, rejects: Rejects::new(rejects), summary: Summary::default(), settled: 0 };
+    let mut import = Import { store: &store, rejects, summary: Summary::default(), settled: 0 };
     let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
     let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
     let taken = import.take_all(&blocks, batch_max, &name, &progress);
     progress.end();
-    import.rejects.flush();
+    import.rejects.end();
     import.summary.rejected = import.rejects.count();
     let Import { summary, rejects, settled, .. } = import;
     // Closing syncs: only after it the events are there for good, at every level.
@@ -77,18 +81,6 @@ fn durability(choice: DurabilityChoice) -> Durability {
         }
         DurabilityChoice::Synced => Durability::Synced,
     }
-}
-
-/// Where rejects go; never over the input.
-fn rejects_path(arguments: &ImportArgs) -> Outcome<std::path::PathBuf> {
-    let Some(path) = &arguments.rejects else {
-        return Ok(Rejects::default_path(&arguments.file));
-    };
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    if real(path).is_some_and(|rejects| real(&arguments.file) == Some(rejects)) {
-        return Err(Failure::Usage("--rejects names the input itself".to_owned()));
-    }
-    Ok(path.clone())
 }
 
 /// The failure of an import that ended early, with what it had done by then.

@@ -49,22 +49,29 @@ impl Live {
     }
 }
 
-/// Opens a file, or standard input for `-`.
-pub(crate) fn open(path: &Path) -> io::Result<Input> {
-    let bytes_read = Arc::new(AtomicU64::new(0));
+/// Opens a file, or standard input for `-`, and reads nothing of it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let file = if is_stdin(path) {
         File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
         File::open(path)?
     };
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
+    if file.metadata()?.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    let bytes_total = (metadata.is_file() && !is_stdin(path)).then_some(metadata.len());
-    let live = if metadata.is_file() { None } else { Some(Live::of(file.try_clone()?)) };
-    let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read) };
-    Ok(Input { reader: decompressed(counted)?, live, bytes_total, bytes_read })
+    Ok(file)
+}
+
+impl Input {
+    /// Begins to read what was opened at the path.
+    pub(crate) fn of(file: File, path: &Path) -> io::Result<Self> {
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let metadata = file.metadata()?;
+        let bytes_total = (metadata.is_file() && !is_stdin(path)).then_some(metadata.len());
+        let live = if metadata.is_file() { None } else { Some(Live::of(file.try_clone()?)) };
+        let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read) };
+        Ok(Self { reader: decompressed(counted)?, live, bytes_total, bytes_read })
+    }
 }
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
@@ -215,9 +222,9 @@ impl<R: Read> LineReader<R> {
         if block.text.last() == Some(&b'\n') {
             block.text.pop();
         } else if read > LINE_BYTES_MAX {
+            let bytes = (block.text.len() - start) as u64;
             block.text.truncate(start);
-            let rest = self.reader.skip_until(b'\n')?;
-            let bytes = (read + rest) as u64;
+            let bytes = bytes + skip_line(&mut self.reader)?;
             block.lines.push(Line { number: self.number, bytes, range: start..start });
             return Ok(true);
         }
@@ -229,6 +236,26 @@ impl<R: Read> LineReader<R> {
             block.lines.push(Line { number: self.number, bytes: range.len() as u64, range });
         }
         Ok(true)
+    }
+}
+
+/// Passes over the rest of a line and its end, and tells how many bytes it had without its end.
+fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
+    let mut bytes = 0;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok([]) => return Ok(bytes),
+            Ok(buffer) => buffer,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let len = end.unwrap_or(buffer.len());
+        bytes += len as u64;
+        reader.consume(len + usize::from(end.is_some()));
+        if end.is_some() {
+            return Ok(bytes);
+        }
     }
 }
 

@@ -22,16 +22,21 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use envelog::OnCorruption;
 
 use args::{Cli, Command};
 use failure::{Outcome, tell};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.text() {
                 tell(format_args!("envelog: {text}"));
+            }
+            if failure.asks_for_quarantine() && cli.on_corruption() == OnCorruption::Fail {
+                tell(format_args!("envelog: --on-corruption quarantine goes on without what is damaged"));
             }
             failure.exit_code()
         }

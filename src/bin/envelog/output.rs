@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use envelog::Value;
 
 use crate::args::FormatChoice;
@@ -83,6 +83,8 @@ pub(crate) enum Cell<'a> {
     Integer(i128),
     Float(f64),
     Json(&'a str),
+    /// A table shows it to the second, and never a part of it.
+    Time(DateTime<Utc>),
     Missing,
 }
 
@@ -98,6 +100,7 @@ impl<'a> Cell<'a> {
             Self::Integer(integer) => Value::from(integer).write_json(out),
             Self::Float(float) => Value::from(float).write_json(out),
             Self::Json(json) => out.extend_from_slice(json.as_bytes()),
+            Self::Time(time) => Value::from(rfc3339(time).as_str()).write_json(out),
             Self::Missing => {}
         }
     }
@@ -108,6 +111,7 @@ impl<'a> Cell<'a> {
             Self::Count(count) => (grouped(i128::from(count)), true),
             Self::Integer(integer) => (grouped(integer), true),
             Self::Float(float) => (float.to_string(), true),
+            Self::Time(time) => (time.format("%Y-%m-%d %H:%M:%S").to_string(), false),
             Self::Missing => (String::new(), false),
         };
         let alignment = if is_number { CellAlignment::Right } else { CellAlignment::Left };
@@ -144,6 +148,12 @@ impl List<'_> {
             row.max_height(1);
         }
         table.add_row(row);
+        for (index, cell) in cells.iter().enumerate() {
+            if let (Cell::Time(_), Some(column)) = (cell, table.column_mut(index)) {
+                // The other columns give way.
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         if table.row_count() >= ROWS_MAX {
             self.write_table()?;
         }
@@ -214,7 +224,7 @@ fn printable(text: &str) -> String {
 }
 
 /// A time for programs.
-pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
+fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 

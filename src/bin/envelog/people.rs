@@ -5,7 +5,7 @@ use envelog::{Activity, PersonRef, Profile};
 use crate::args::{Cli, ProfileArgs, ProfilesArgs};
 use crate::events::person;
 use crate::failure::{Failure, Outcome};
-use crate::output::{Cell, Column, Format, Output, grouped, rfc3339};
+use crate::output::{Cell, Column, Format, Output, grouped};
 use crate::reading;
 
 const PROFILE: &[Column] = &[
@@ -39,6 +39,7 @@ pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
     let activity = view.activity(person)?;
     let Some(profile) = view.profile(person)? else {
         return Err(Failure::Message(match activity {
+            None if store.projects()?.is_empty() => "the store has no events".to_owned(),
             None => "the project knows nobody of this id".to_owned(),
             Some(activity) => format!(
                 "nothing has identified this id, so there is no profile; its timeline has {} events",
@@ -54,7 +55,7 @@ pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Ac
     if output.format() == Format::Table {
         return table(output, profile, activity);
     }
-    let (first, last) = activity.map(|seen| (rfc3339(seen.first), rfc3339(seen.last))).unzip();
+    let (first, last) = activity.map(|seen| (Cell::Time(seen.first), Cell::Time(seen.last))).unzip();
     let [user, device] = ids(profile);
     let mut list = output.list(PROFILE);
     list.row(&[
@@ -62,8 +63,8 @@ pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Ac
         device,
         Cell::Json(&profile.traits_json()),
         Cell::Text(profile.state().as_str()),
-        Cell::maybe(first.as_deref()),
-        Cell::maybe(last.as_deref()),
+        first.unwrap_or(Cell::Missing),
+        last.unwrap_or(Cell::Missing),
         Cell::Count(activity.map_or(0, |seen| seen.events)),
     ])?;
     list.end()
@@ -86,8 +87,11 @@ fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) ->
     for each in profile.traits() {
         let mut value = Vec::new();
         each.value.write_json(&mut value);
-        let at = each.at.format("%Y-%m-%d %H:%M:%S").to_string();
-        list.row(&[Cell::Text(each.name), Cell::Json(&String::from_utf8_lossy(&value)), Cell::Text(&at)])?;
+        list.row(&[
+            Cell::Text(each.name),
+            Cell::Json(&String::from_utf8_lossy(&value)),
+            Cell::Time(each.at),
+        ])?;
     }
     list.end()
 }

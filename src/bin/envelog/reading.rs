@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use envelog::{Project, Store};
+use envelog::{Error, EventRef, OnCorruption, Options, Project, Store};
 use uuid::Uuid;
 
 use crate::args::Cli;
@@ -14,7 +14,7 @@ const PROJECTS_LISTED_MAX: usize = 20;
 
 /// Opens the store for reading, and says so where it was not closed. No file is changed.
 pub(crate) fn open(cli: &Cli) -> Outcome<Store> {
-    let store = Store::open_read_only(cli.store()?)?;
+    let store = Options::new().on_corruption(cli.on_corruption()).open_read_only(cli.store()?)?;
     let recovery = store.recovery();
     if !recovery.clean {
         tell(format_args!(
@@ -28,14 +28,41 @@ pub(crate) fn open(cli: &Cli) -> Outcome<Store> {
             "envelog: {files} damaged or missing index and profile files were read anew from the log"
         ));
     }
+    tell_damage(&store);
     Ok(store)
 }
 
-/// The project that was named, or the only one.
+/// Says what of the store is missing because it is damaged, and what was moved away for it.
+pub(crate) fn tell_damage(store: &Store) {
+    let gaps = store.gaps();
+    if !gaps.is_empty() {
+        let missing: u64 = gaps.iter().map(|gap| gap.end().get() - gap.start().get() + 1).sum();
+        let missing = grouped(i128::from(missing));
+        tell(format_args!(
+            "envelog: {missing} seqs of the store are lost to damage; no answer has their events"
+        ));
+    }
+    for file in &store.recovery().quarantined {
+        tell(format_args!("envelog: {file} was damaged and is now in the store's directory quarantine"));
+    }
+}
+
+/// The event, or none for a damaged range that answers may be without, which is told.
+pub(crate) fn or_gap<'v>(cli: &Cli, event: envelog::Result<EventRef<'v>>) -> Outcome<Option<EventRef<'v>>> {
+    match event {
+        Err(gap @ Error::Gap { .. }) if cli.on_corruption() == OnCorruption::Quarantine => {
+            tell(format_args!("envelog: {gap}"));
+            Ok(None)
+        }
+        event => Ok(Some(event?)),
+    }
+}
+
+/// The project that was named, or the only one. In a store without events every project is there, and is empty.
 pub(crate) fn project(cli: &Cli, store: &Store) -> Outcome<Project> {
     let projects = store.projects()?;
     match (cli.project, projects.as_slice()) {
-        (_, []) => Err(Failure::Message("the store has no events".to_owned())),
+        (id, []) => Ok(store.project(id.unwrap_or_default())),
         (Some(id), known) if known.contains(&id) => Ok(store.project(id)),
         (Some(_), known) => {
             Err(Failure::Message(format!("the store has no such project; {}", listed(known))))

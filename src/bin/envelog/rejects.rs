@@ -1,14 +1,18 @@
 //! The file of lines that were refused: where and why, never what stood there.
 
-use std::fs::File;
+use std::fs::{self, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use envelog::Error;
 
-use crate::failure::tell;
+use crate::failure::{Outcome, tell};
 use crate::input::{LINE_BYTES_MAX, Line, is_stdin};
 use crate::output::{Cell, Column, write_object};
+
+mod target;
+
+use target::Target;
 
 const COLUMNS: &[Column] = &[
     Column { name: "line", title: "line" },
@@ -21,15 +25,20 @@ const COLUMNS: &[Column] = &[
 ///
 /// The line itself is not written, because it may hold addresses.
 pub(crate) struct Rejects {
-    path: PathBuf,
+    target: Target,
     out: Option<BufWriter<Box<dyn Write>>>,
+    /// Whether rejects stand in the file, and not only on standard error.
+    is_in_file: bool,
     count: u64,
     record: Vec<u8>,
 }
 
 impl Rejects {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, out: None, count: 0, record: Vec::new() }
+    /// Looks at what is there, and refuses what must not be written over: the input, whatever is in the store's
+    /// directory, and any file that no import left.
+    pub(crate) fn new(path: PathBuf, input: &Metadata, store: &Path) -> Outcome<Self> {
+        let target = Target::new(path, input, store)?;
+        Ok(Self { target, out: None, is_in_file: false, count: 0, record: Vec::new() })
     }
 
     /// Where the rejects of an input go by default.
@@ -46,9 +55,9 @@ impl Rejects {
         self.count
     }
 
-    /// The file, if it has been needed.
+    /// The file, if it has been needed and could be written.
     pub(crate) fn file(&self) -> Option<&Path> {
-        (self.count > 0).then_some(&self.path)
+        self.is_in_file.then_some(self.target.path())
     }
 
     /// Adds a line that was too long to be read.
@@ -73,23 +82,27 @@ impl Rejects {
             [Cell::Count(line.number), Cell::Count(line.bytes), Cell::maybe(field), Cell::Text(reason)];
         write_object(&mut self.record, COLUMNS, &cells);
         self.record.push(b'\n');
-        let path = &self.path;
-        let out = self.out.get_or_insert_with(|| create(path));
+        let (target, is_in_file) = (&mut self.target, &mut self.is_in_file);
+        let out = self.out.get_or_insert_with(|| create(target, is_in_file));
         if let Err(error) = out.write_all(&self.record) {
             self.go_on_in_stderr(&error);
         }
     }
 
-    /// Writes out what is still in memory.
-    pub(crate) fn flush(&mut self) {
+    /// Writes out what is still in memory. Rejects of an earlier import do not outlive one that has none.
+    pub(crate) fn end(&mut self) {
         if let Some(Err(error)) = self.out.as_mut().map(Write::flush) {
             self.go_on_in_stderr(&error);
+        }
+        if self.count == 0 {
+            self.target.remove_old();
         }
     }
 
     /// A full disk for rejects does not stop the import of what is good.
     fn go_on_in_stderr(&mut self, error: &io::Error) {
-        let path = self.path.display();
+        self.is_in_file = fs::metadata(self.target.path()).is_ok_and(|metadata| metadata.len() > 0);
+        let path = self.target.path().display();
         tell(format_args!("envelog: {path}: {error}; the list of rejects goes on here"));
         let mut stderr: BufWriter<Box<dyn Write>> = BufWriter::new(Box::new(io::stderr()));
         // What the old writer still holds would fail again if it were dropped with it.
@@ -104,11 +117,15 @@ impl Rejects {
     }
 }
 
-fn create(path: &Path) -> BufWriter<Box<dyn Write>> {
-    match File::create(path) {
-        Ok(file) => BufWriter::new(Box::new(file)),
+fn create(target: &mut Target, is_in_file: &mut bool) -> BufWriter<Box<dyn Write>> {
+    match target.create() {
+        Ok(file) => {
+            *is_in_file = true;
+            BufWriter::new(Box::new(file))
+        }
         Err(error) => {
-            tell(format_args!("envelog: {}: {error}; rejects are listed here instead", path.display()));
+            let path = target.path().display();
+            tell(format_args!("envelog: {path}: {error}; rejects are listed here instead"));
             BufWriter::new(Box::new(io::stderr()))
         }
     }

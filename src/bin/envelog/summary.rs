@@ -79,8 +79,14 @@ impl Summary {
                 tell(format_args!("{what}: {}", number(count)));
             }
         }
-        if let Some(path) = rejects {
-            tell(format_args!("rejected: {}; why is in {}", number(self.rejected), path.display()));
+        match rejects {
+            Some(path) => {
+                tell(format_args!("rejected: {}; why is in {}", number(self.rejected), path.display()));
+            }
+            None if self.rejected > 0 => {
+                tell(format_args!("rejected: {}; why is told above", number(self.rejected)));
+            }
+            None => {}
         }
         for (note, count) in &self.notes {
             tell(format_args!("{note}: {}", number(*count)));

@@ -124,7 +124,7 @@ fn an_empty_file_makes_an_empty_store() {
     let summary = place.run(&["import", file.to_str().unwrap()]).success().line();
     assert_eq!((summary["lines"].as_u64(), summary["stored"].as_u64()), (Some(0), Some(0)));
     assert!(!place.path("empty.rejects.ndjson").exists(), "there is no reject");
-    place.run(&["count"]).fails(1, "the store has no events");
+    assert_eq!(place.run(&["count"]).success().line()["count"], 0);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_line_over_a_mebibyte_is_refused_and_the_next_one_stored() {
     assert_eq!((summary["stored"].as_u64(), summary["rejected"].as_u64()), (Some(2), Some(1)));
     let rejects = read_lines(place.path("rejects.ndjson"));
     assert_eq!(rejects[0]["line"], 2);
-    assert_eq!(rejects[0]["bytes"], long.len());
+    assert_eq!(rejects[0]["bytes"], long.len() - 1, "without the end of the line");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn rejects_go_where_they_are_sent_and_never_over_the_input() {
     let place = Place::new();
     let file = place.write("in", view(1) + "oops\n");
     let file = file.to_str().unwrap();
-    place.run(&["import", file, "--rejects", "./in"]).fails(2, "--rejects names the input");
+    place.run(&["import", file, "--rejects", "./in"]).fails(2, "over the input itself");
     assert!(!place.store().exists(), "nothing was begun");
     let summary = place.run(&["import", file, "--rejects", "bad.ndjson"]).success().line();
     assert_eq!(summary["rejects"], "bad.ndjson");

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::{Answer, Place, envelope, fingerprint, small_shop, tool};
+use crate::support::ignored;
 
 fn shop() -> Place {
     let place = Place::new();
@@ -64,6 +65,54 @@ fn counts_have_the_names_of_the_envelope() {
         assert_eq!(Value::from(answer.lines()), *expected, "{arguments:?}");
         assert_eq!(answer.err, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn a_store_without_events_answers_with_nothing_and_is_no_error() {
+    let place = Place::new();
+    place.fill("");
+    for project in [&[][..], &["--project", super::SHOP]] {
+        let run = |arguments: &[&str]| {
+            let answer = place.run(&[project, arguments].concat()).success();
+            assert_eq!(answer.err, "", "{arguments:?}");
+            Value::from(answer.lines())
+        };
+        assert_eq!(run(&["count"]), json!([{"count": 0}]));
+        assert_eq!(run(&["count", "--users", "--type", "order.placed"]), json!([{"users": 0}]));
+        assert_eq!(run(&["sum", "amount"]), json!([{"sum": 0, "count": 0, "skipped": 0}]));
+        for lists in [
+            &["count", "--by", "type"][..],
+            &["sum", "amount", "--by", "month"],
+            &["events"],
+            &["timeline", "u_1"],
+            &["profiles"],
+        ] {
+            assert_eq!(run(lists), json!([]), "{lists:?}");
+        }
+    }
+    place.run(&["profile", "u_1"]).fails(1, "the store has no events");
+}
+
+#[test]
+fn people_are_told_where_there_is_nothing_of_a_user() {
+    let place = shop();
+    let timeline =
+        |arguments: &[&str]| place.run(&[&["--format", "table", "timeline"], arguments].concat()).success();
+    for (arguments, told) in [
+        (&["nobody"][..], "there is nothing of this user\n"),
+        (&["u_1", "--device"], "there is nothing of this device\n"),
+        (&["u_1"], ""),
+        (&["u_1", "--type", "never.happened"], ""),
+        (&["d_2", "--device"], ""),
+    ] {
+        assert_eq!(timeline(arguments).err, told, "{arguments:?}");
+    }
+    assert_eq!(timeline(&["nobody"]).out, "");
+    assert_eq!(place.run(&["timeline", "nobody"]).success().err, "", "a program sees it");
+    let empty = Place::new();
+    empty.fill("");
+    let answer = empty.run(&["--format", "table", "timeline", "u_1"]).success();
+    assert_eq!(answer.err, "there is nothing of this user\n");
 }
 
 #[test]
@@ -135,6 +184,22 @@ fn a_timeline_is_paged_by_tokens_that_outlive_the_process() {
 }
 
 #[test]
+fn a_page_goes_on_in_its_direction_and_a_flag_for_the_other_one_is_refused() {
+    let place = shop();
+    let timeline = |arguments: &[&str]| place.run(&[&["timeline", "u_1"], arguments].concat());
+    for (flag, other) in [("--newest", "--oldest"), ("--oldest", "--newest")] {
+        let whole = timeline(&[flag]).success().lines();
+        let first = timeline(&[flag, "--limit", "2"]).success();
+        assert_eq!(first.lines(), whole[..2]);
+        let token = first.err.trim().rsplit(' ').next().unwrap();
+        for same in [&["--after", token][..], &["--after", token, flag]] {
+            assert_eq!(timeline(same).success().lines(), whole[2..], "{same:?}");
+        }
+        timeline(&["--after", token, other]).fails(2, &format!("{other} contradicts --after"));
+    }
+}
+
+#[test]
 fn a_profile_has_traits_state_and_activity() {
     let place = shop();
     assert_eq!(
@@ -181,6 +246,48 @@ fn tables_are_for_people() {
         assert!(answer.out.contains(expected), "{arguments:?}: {}", answer.out);
         assert!(answer.out.contains('|'), "{arguments:?}: {}", answer.out);
         assert!(!answer.out.contains('\u{1b}'), "{arguments:?} has colours: {}", answer.out);
+    }
+}
+
+/// What the command writes to a terminal that is so wide; nothing where no terminal can be had.
+fn on_a_terminal(place: &Place, columns: usize, arguments: &[&str]) -> Option<String> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut line = format!("stty cols {columns} rows 40 && exec {}", quoted(env!("CARGO_BIN_EXE_envelog")));
+    for argument in ["--store", place.store().to_str().unwrap()].iter().chain(arguments) {
+        line.push(' ');
+        line.push_str(&quoted(argument));
+    }
+    let mut command = std::process::Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
+    let output = command.env_remove("ENVELOG_STORE").env("SHELL", "/bin/sh").output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_time_is_whole_however_narrow_the_terminal_is() {
+    let place = Place::new();
+    let mut text = String::new();
+    for number in 0..3 {
+        let properties = format!("\"properties\":{{\"text\":\"{}\"}}", "word ".repeat(50));
+        let user = format!("user-with-a-long-name-{number}@shop");
+        text.push_str(&envelope("checkout.payment_confirmed", "2024-06-14T09:05:33Z", &user, &properties));
+    }
+    let traits = format!("\"context\":{{\"traits\":{{\"about\":\"{}\"}}}}", "word ".repeat(50));
+    text.push_str(&envelope("identify", "2024-06-14T09:05:33Z", "u_1", &traits));
+    place.fill(&text);
+    for columns in [60, 80, 120] {
+        for (arguments, times) in [
+            (&["events"][..], 4),
+            (&["timeline", "user-with-a-long-name-1@shop"], 1),
+            (&["profile", "u_1"], 1),
+        ] {
+            let Some(shown) = on_a_terminal(&place, columns, arguments) else {
+                return ignored("a_time_is_whole_however_narrow_the_terminal_is", "no terminal");
+            };
+            assert_eq!(shown.matches("2024-06-14 09:05:33").count(), times, "{arguments:?}: {shown}");
+            let widest = shown.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+            assert!(widest <= columns && widest > columns / 2, "{widest} of {columns}: {shown}");
+        }
     }
 }
 
@@ -293,6 +400,8 @@ fn the_demo_shows_a_funnel_a_timeline_and_a_profile() {
     for expected in ["200,000 events", "order.placed", "2024-01", "newest 10 events", "identified"] {
         assert!(answer.out.contains(expected), "{expected} is not in {}", answer.out);
     }
+    let go_on = format!("envelog --store {kept} count --by type");
+    assert!(answer.out.contains(&go_on), "{go_on} is not in {}", answer.out);
     demo(&["--keep", kept]).fails(1, "not empty");
     let count = Answer::of(tool().args(["--store", kept, "count"]).output().unwrap());
     assert_eq!(count.success().line()["count"], 200_000);

@@ -37,8 +37,20 @@ fn a_line_at_the_limit_is_kept_and_one_past_it_is_dropped() {
         input.extend_from_slice(end);
         let lines = blocks_of(&input).unwrap();
         assert_eq!(lines.len(), 2);
-        assert_eq!((lines[0].0, lines[0].2.len()), (1, 0));
+        assert_eq!((lines[0].0, lines[0].1, lines[0].2.len()), (1, 3 * LINE_BYTES_MAX as u64, 0));
         assert_eq!(lines[1], line(2, b"next"));
+    }
+}
+
+#[test]
+fn the_bytes_of_a_dropped_line_are_those_without_its_end() {
+    for bytes in [LINE_BYTES_MAX + 1, LINE_BYTES_MAX + 2, READ_BYTES * 9, 3 * LINE_BYTES_MAX] {
+        for end in [&b"\n"[..], b"\n\n", b""] {
+            for mark in [BYTE_ORDER_MARK, b""] {
+                let input = [mark, &vec![b'x'; bytes], end].concat();
+                assert_eq!(blocks_of(&input).unwrap(), [(1, bytes as u64, Vec::new())]);
+            }
+        }
     }
 }
 

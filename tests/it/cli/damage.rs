@@ -1,0 +1,122 @@
+//! A store that is damaged: what is refused, and what `--on-corruption quarantine` goes on with.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Answer, Place, envelope, fingerprint};
+
+const EVENTS: usize = 9_000;
+const DAMAGED: &str = "seg-2.log";
+const QUARANTINE: &[&str] = &["--on-corruption", "quarantine"];
+
+/// A closed store of several segments of a mebibyte each.
+fn several_segments() -> Place {
+    let place = Place::new();
+    let store = envelog::Options::new().segment_bytes_max(1 << 20).open(place.store()).unwrap();
+    let rest = format!("\"properties\":{{\"amount\":1,\"text\":\"{}\"}}", "x".repeat(200));
+    for first in (0..EVENTS).step_by(500) {
+        let mut batch = store.batch();
+        for number in first..first + 500 {
+            let user = format!("u_{}", number % 3);
+            let line = envelope("order.placed", "2024-03-01T00:00:00Z", &user, &rest);
+            batch.push_json(line.as_bytes()).unwrap();
+        }
+        batch.commit().unwrap();
+    }
+    store.wait_sealed().unwrap();
+    store.close().unwrap();
+    assert!(store.stats().unwrap().sealed_segments >= 3);
+    place
+}
+
+fn damaged_file(place: &Place) -> PathBuf {
+    place.store().join(DAMAGED)
+}
+
+/// Damages some records in the middle of a segment.
+fn damage_records(place: &Place) {
+    let mut bytes = fs::read(damaged_file(place)).unwrap();
+    let middle = bytes.len() / 3;
+    for byte in &mut bytes[middle..middle + 1_000] {
+        *byte ^= 0x20;
+    }
+    fs::write(damaged_file(place), bytes).unwrap();
+}
+
+fn run(place: &Place, policy: &[&str], command: &[&str]) -> Answer {
+    place.run(&[command, policy].concat())
+}
+
+#[test]
+fn damage_is_an_error_that_names_the_option_and_the_option_goes_on_without_it() {
+    let place = several_segments();
+    damage_records(&place);
+    let before = fingerprint(&place.store());
+    for command in [&["events"][..], &["timeline", "u_1", "--limit", "9999"], &["sum", "amount"]] {
+        let answer = run(&place, &[], command);
+        assert_eq!(answer.code, Some(1), "{command:?}: {}", answer.err);
+        assert!(answer.err.contains("--on-corruption quarantine"), "{command:?}: {}", answer.err);
+        let said = run(&place, &["--on-corruption", "fail"], command);
+        assert_eq!((said.code, said.err), (answer.code, answer.err), "it is the default");
+    }
+    let whole = several_segments();
+    let all = whole.run(&["events"]).success().lines().len();
+    assert_eq!(all, EVENTS);
+    let answer = run(&place, QUARANTINE, &["events"]).success();
+    let left = answer.lines().len();
+    assert!(EVENTS - 600 < left && left < EVENTS, "{left}: {}", answer.err);
+    assert!(answer.err.contains("damaged"), "the gap is told: {}", answer.err);
+    let limited = run(&place, QUARANTINE, &["events", "--limit", &left.to_string()]).success();
+    assert_eq!(limited.lines().len(), left, "a gap is no event");
+    let timelines: usize = ["u_0", "u_1", "u_2"]
+        .iter()
+        .map(|user| run(&place, QUARANTINE, &["timeline", user, "--limit", "9999"]).success().lines().len())
+        .sum();
+    assert_eq!(timelines, left);
+    assert_eq!(run(&place, QUARANTINE, &["sum", "amount"]).success().line()["sum"], left);
+    assert!(fingerprint(&place.store()) == before, "reading changes no file");
+}
+
+#[test]
+fn a_missing_segment_is_left_out_by_readers_and_given_up_by_import() {
+    let place = several_segments();
+    fs::remove_file(damaged_file(&place)).unwrap();
+    let before = fingerprint(&place.store());
+    let line = envelope("order.placed", "2024-03-01T00:00:00Z", "u_9", "");
+    let import =
+        |policy: &[&str]| place.run_with_input(&[&["import", "-"], policy].concat(), line.as_bytes());
+    for command in ["count", "events", "stats", "profiles"] {
+        run(&place, &[], &[command]).fails(1, "--on-corruption quarantine");
+    }
+    import(&[]).fails(1, "--on-corruption quarantine");
+    let answer = run(&place, QUARANTINE, &["count"]).success();
+    let left = answer.line()["count"].as_u64().unwrap();
+    assert!(0 < left && left < EVENTS as u64, "{left}");
+    assert!(answer.err.contains("are lost to damage"), "{answer:?}");
+    for command in [&["events"][..], &["stats"], &["profiles"], &["timeline", "u_1"]] {
+        run(&place, QUARANTINE, command).success();
+    }
+    assert!(fingerprint(&place.store()) == before, "no file has changed so far");
+
+    let answer = import(QUARANTINE).success();
+    assert!(answer.err.contains("are lost to damage"), "{answer:?}");
+    // From now on the range is given up, and nothing but a list that crosses it needs the option.
+    assert_eq!(run(&place, &[], &["count"]).success().line()["count"], left + 1);
+    let answer = run(&place, &[], &["events"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.err.contains("--on-corruption quarantine"), "{}", answer.err);
+    let events = run(&place, QUARANTINE, &["events"]).success().lines();
+    assert_eq!(events.len() as u64, left + 1);
+}
+
+#[test]
+fn the_option_is_not_named_where_it_does_not_help() {
+    let place = Place::new();
+    place.fill("");
+    place.write("store/SECRET", "short");
+    for policy in [&[][..], QUARANTINE] {
+        let arguments = [&["import", "-"], policy].concat();
+        let answer = place.run_with_input(&arguments, b"").fails(1, "SECRET: damaged");
+        assert!(!answer.err.contains("on-corruption"), "{answer:?}");
+    }
+}
