@@ -99,10 +99,8 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
 /// The token of the page before, whose direction must be the one that was asked for.
 fn page_token(text: &str, arguments: &TimelineArgs) -> Outcome<PageToken> {
     let token: PageToken = text.parse().map_err(|error: envelog::Error| Failure::Usage(error.to_string()))?;
-    // A token's text begins with its direction: n for newest first, o for oldest first.
-    let is_newest_first = text.starts_with('n');
     let (is_other, flag) =
-        if is_newest_first { (arguments.oldest, "--oldest") } else { (arguments.newest, "--newest") };
+        if token.is_newest_first() { (arguments.oldest, "--oldest") } else { (arguments.newest, "--newest") };
     if is_other {
         let reason = "the page before went the other way, and the next one goes on in its direction";
         return Err(Failure::Usage(format!("{flag} contradicts --after: {reason}")));

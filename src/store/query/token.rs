@@ -21,6 +21,13 @@ const TIMESTAMP: usize = 1;
 const SEQ: usize = TIMESTAMP + 16;
 const LEN: usize = SEQ + 16;
 
+impl PageToken {
+    /// Whether the page goes from the newest event to the oldest.
+    pub fn is_newest_first(&self) -> bool {
+        self.newest_first
+    }
+}
+
 impl fmt::Display for PageToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let direction = if self.newest_first { 'n' } else { 'o' };

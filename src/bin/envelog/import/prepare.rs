@@ -83,19 +83,11 @@ impl Part {
         if self.batch.is_empty() { Ok(Vec::new()) } else { self.batch.commit_and_clear() }
     }
 
-    /// After a commit that was refused: the lines that may yet be stored, and those that may not.
-    ///
-    /// The first line of a batch decides which organisation its project has. Where that line was wrong, those that
-    /// were refused for another organisation are not.
+    /// After a commit that was refused: the lines that may yet be stored, and those that were no envelopes.
     pub(crate) fn into_doubtful(self) -> (Vec<usize>, Vec<(usize, Refusal)>) {
-        let is_sure = |(_, why): &(usize, Refusal)| match why {
-            Refusal::Broken(Error::Invalid { field, .. }) => field != "orgId",
-            _ => true,
-        };
-        let refused: Vec<_> = self.refused.into_iter().filter(is_sure).collect();
-        let mut sure = refused.iter().map(|(index, _)| *index).peekable();
-        let lines = self.lines.filter(|index| sure.next_if_eq(index).is_none()).collect();
-        (lines, refused)
+        let mut refused = self.refused.iter().map(|(index, _)| *index).peekable();
+        let lines = self.lines.filter(|index| refused.next_if_eq(index).is_none()).collect();
+        (lines, self.refused)
     }
 
     /// Number of the last line of the part.

@@ -212,6 +212,11 @@ pub(super) fn takes(filter: &Filter, project: [u8; 16], visible: Seq, row: &Row)
 }
 
 /// Counts of rows, of users, and sums of the integers in `amount` up to 64 bits, by key.
+/// The number, if it is an integer of 128 bits.
+pub(super) fn integer(number: &Number) -> Option<i128> {
+    number.integer_text()?.parse().ok()
+}
+
 pub(super) fn grouped<K: Ord>(rows: &[&Row], key: impl Fn(&Row) -> K) -> BTreeMap<K, (u64, u64, i128)> {
     let mut groups: BTreeMap<K, (u64, BTreeSet<&str>, i128)> = BTreeMap::new();
     for row in rows {
@@ -219,8 +224,7 @@ pub(super) fn grouped<K: Ord>(rows: &[&Row], key: impl Fn(&Row) -> K) -> BTreeMa
         *count += 1;
         users.extend(row.user.as_deref());
         if let Some(number) = row.property("amount").and_then(Value::as_number) {
-            let integer = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
-            *sum += integer.unwrap_or(0);
+            *sum += integer(number).unwrap_or(0);
         }
     }
     groups.into_iter().map(|(key, (count, users, sum))| (key, (count, users.len() as u64, sum))).collect()

@@ -2,8 +2,8 @@
 
 use super::lab::Lab;
 use super::model::{
-    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, both_ends, grouped, period_start, random_filter,
-    random_store, seqs, takes,
+    self, HOUR, MODULES, PROJECTS, Row, START, TYPES, both_ends, grouped, integer, period_start,
+    random_filter, random_store, seqs, takes,
 };
 use crate::envelope::{Object, Value};
 use crate::error::Error;
@@ -46,7 +46,7 @@ fn check_numbers(view: &View, filter: &Filter, rows: &[&Row]) {
     let floats: f64 = rows
         .iter()
         .filter_map(|row| row.property("amount")?.as_number())
-        .filter(|number| number.as_i64().is_none() && number.as_u64().is_none())
+        .filter(|number| integer(number).is_none())
         .map(crate::envelope::Number::as_f64)
         .sum();
     assert!((sum.floats - floats).abs() <= floats.abs() * 1e-12, "{} and {floats}", sum.floats);
