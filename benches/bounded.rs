@@ -1,9 +1,9 @@
 //! Whether memory grows with the store: fills one, and tells what the process holds that no file backs.
 //!
 //! `cargo bench --bench bounded -- 20000000 sparse` (or `5000000 full`) appends that many generated events at
-//! `Buffered` with segments of 64 MiB, in a directory below `TMPDIR` that is removed afterwards, and prints `RssAnon`
-//! at each quarter, then how long the store takes to open after a clean close and after a kill. Without arguments it
-//! runs a short form. Linux only, for `/proc/self/status`.
+//! `Buffered` with segments of 64 MiB, in a directory below `TMPDIR` that is removed afterwards, and prints the
+//! greatest `RssAnon` of each quarter (what is held rises and falls with the segment that is written), then how long
+//! the store takes to open after a clean close and after a kill. Without arguments it runs a short form. Linux only, for `/proc/self/status`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
@@ -15,6 +15,8 @@ use std::time::Instant;
 use envelog::sample::{self, Generator, Shape};
 use envelog::{Durability, Options, Store};
 
+/// Events from one look at the memory to the next.
+const SAMPLED: u64 = 10_000;
 const KILLED: &str = "ENVELOG_BOUNDED_KILLED";
 
 fn rss_anon_kib() -> u64 {
@@ -82,9 +84,14 @@ fn main() {
     let store = options().open(&path).unwrap();
     let begin = Instant::now();
     let quarter = events / 4_000 * 1_000;
+    let mut greatest = 0;
     append(&store, events, shape, |appended| {
+        if appended % SAMPLED == 0 {
+            greatest = rss_anon_kib().max(greatest);
+        }
         if quarter > 0 && appended % quarter == 0 {
-            println!("{appended} events: RssAnon {} KiB", rss_anon_kib());
+            println!("{appended} events: RssAnon at most {greatest} KiB");
+            greatest = 0;
         }
         true
     });
