@@ -18,7 +18,7 @@ use memmap2::{MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 
 use super::mappings::{Length, LogBounds};
 use super::{Access, to_usize};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// One mapping of a file, or of the image of a simulated one.
 ///
@@ -320,7 +320,7 @@ impl MapWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file is shorter than that, or the mapping is.
+    /// [`Error::Io`](crate::Error::Io) if the file is shorter than that, or the mapping is.
     pub(crate) fn set_limit(&mut self, filled: u64) -> Result<()> {
         if filled <= self.limit {
             return Ok(());
@@ -337,7 +337,7 @@ impl MapWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and no store if a byte would land below the committed end or beyond the limit.
+    /// [`Error::Io`](crate::Error::Io) and no store if a byte would land below the committed end or beyond the limit.
     #[inline]
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let fits = offset <= self.limit && bytes.len() as u64 <= self.limit - offset;
@@ -361,16 +361,6 @@ impl MapWriter {
         self.committed = committed.min(self.limit).max(self.committed);
         // Release: the bytes are in place before the length that exposes them.
         self.region.committed.store(self.committed, Ordering::Release);
-    }
-
-    #[cold]
-    pub(super) fn refusal(&self, reason: &'static str) -> Error {
-        self.error("map", io::Error::new(io::ErrorKind::InvalidInput, reason))
-    }
-
-    #[cold]
-    pub(super) fn error(&self, op: &'static str, source: io::Error) -> Error {
-        Error::io(op, &*self.name, source)
     }
 }
 
@@ -441,6 +431,16 @@ fn prefetch(address: *const u8) {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline]
 fn prefetch(_address: *const u8) {}
+
+/// Runs `tell`, which takes neither memory nor a lock, in a forked child, and gives its error.
+#[cfg(all(test, target_os = "linux"))]
+fn in_forked_child(tell: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = std::process::Command::new("true");
+    // SAFETY: the caller promises what a forked child of several threads asks for.
+    unsafe { command.pre_exec(tell) };
+    command.status().map(drop)
+}
 
 #[cfg(test)]
 mod tests;

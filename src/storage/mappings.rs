@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::Access;
 use super::map::{Map, MapWriter, Memory, Region};
+use crate::error::Error;
 
 /// Tells the present length of a mapped file in bytes.
 pub(super) trait Length: fmt::Debug + Send + Sync {
@@ -18,6 +19,18 @@ pub(super) trait Length: fmt::Debug + Send + Sync {
 impl Length for fs::File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+}
+
+impl MapWriter {
+    #[cold]
+    pub(super) fn refusal(&self, reason: &'static str) -> Error {
+        self.error("map", io::Error::new(io::ErrorKind::InvalidInput, reason))
+    }
+
+    #[cold]
+    pub(super) fn error(&self, op: &'static str, source: io::Error) -> Error {
+        Error::io(op, self.name(), source)
     }
 }
 
