@@ -125,7 +125,7 @@ pub enum Error {
     },
     /// Records are missing here: a damaged range was set aside, or cannot be read.
     #[error(
-        "seqs {from} to {to} are damaged and missing here; what is known of them is in the recovery report"
+        "seqs {from} to {to} are damaged and missing here; a backup of the store may have them"
     )]
     Gap {
         /// First seq that is missing.

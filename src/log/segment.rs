@@ -163,7 +163,7 @@ impl Segment {
         &self.map
     }
 
-    /// Takes its pages out of the page table, before a sync of the file that nobody writes to any more.
+    /// Takes its pages out of the page table, before a sync that would else protect them one by one.
     pub(crate) fn release_pages(&self) {
         self.map.release_pages();
     }
