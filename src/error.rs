@@ -6,11 +6,44 @@ use std::io;
 use crate::types::{Position, Seq};
 
 /// The result of a call on the store.
+///
+/// # Examples
+///
+/// ```
+/// /// A function of the host that passes the store's errors on.
+/// fn place_order(shop: &envelog::Scope, user: &str) -> envelog::Result<envelog::Position> {
+///     Ok(shop.track("order.placed").user(user).append()?.position)
+/// }
+/// let store = envelog::Store::in_memory()?;
+/// # let shop = store.scope(envelog::Uuid::from_u128(1), envelog::Uuid::from_u128(2), "billing");
+/// assert_eq!(place_order(&shop, "u_1")?.seq.get(), 1);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call did not do what it was asked.
 ///
-/// No variant holds anything of an envelope but the names of its fields.
+/// Each says where, what, and what to do next. No variant holds anything of an envelope but the names of its fields,
+/// so that an error can be logged as it is.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Error, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let answer = match shop.track("order.placed").user(" ").append() {
+///     Ok(ack) => format!("stored at {}", ack.position),
+///     // The caller's to mend, and said in words that are safe to send back.
+///     Err(Error::Invalid { field, reason }) => format!("{field} {reason}"),
+///     // Nothing was stored: the same call may succeed when there is room.
+///     Err(Error::NoSpace { .. }) => "try again later".to_owned(),
+///     Err(other) => return Err(other),
+/// };
+/// assert_eq!(answer, "userId must not be blank");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -76,14 +109,14 @@ pub enum Error {
     /// The operating system refused an operation.
     #[error("{op} of {file} failed: {source}")]
     Io {
-        /// What was tried: `open`, `write`, `sync`, `rename` ...
+        /// What was tried: `open`, `write`, `sync`, `rename` ...; `spawn` where a thread could not be started.
         op: &'static str,
-        /// The file's name in the store's directory, or the directory's path.
+        /// The file's name in the store's directory, or the directory's path; for `spawn` the thread.
         file: String,
         /// The operating system's answer.
         source: io::Error,
     },
-    /// The event, batch or cursor state does not fit.
+    /// An event, the traits of an identify, a batch or a cursor's state does not fit. Nothing was stored.
     #[error("{what} is too large: {bytes} bytes, at most {bytes_max} are allowed")]
     TooLarge {
         /// What was measured.
@@ -93,7 +126,7 @@ pub enum Error {
         /// The limit in bytes.
         bytes_max: u64,
     },
-    /// A field of an envelope, or an argument, breaks a rule. The value is never quoted.
+    /// A field of an envelope, or an argument, breaks a rule. The value is never quoted. Nothing was stored.
     #[error("{field}: {reason}")]
     Invalid {
         /// The field by its JSON name, nested ones as a path such as `properties.items[3].sku`.
@@ -109,24 +142,25 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
-    /// The message id was used before with other content.
+    /// The message id was used before with other content. Nothing was stored.
     #[error("messageId was used before with other content, at position {first}; nothing was stored")]
     IdConflict {
         /// Where the first use stands.
         first: Position,
     },
-    /// The position was never made durable and is gone since an unclean end.
-    #[error("seqs {from} to {to} of the position's epoch were taken back by an unclean end")]
+    /// The position was never durable, and what stood there is gone since an unclean end.
+    #[error(
+        "seq {to} of that epoch is not stored: an unclean end took back all of the epoch from seq {from} on; append the event again if it is missed"
+    )]
     TakenBack {
-        /// First seq that was lost.
+        /// First seq of the epoch that was lost.
         from: Seq,
-        /// Last seq that was lost.
+        /// The seq that was asked for: `from` or behind it. It need not be the last one that was lost, and whether an
+        /// event ever stood there is not known any more.
         to: Seq,
     },
     /// Records are missing here: a damaged range was set aside, or cannot be read.
-    #[error(
-        "seqs {from} to {to} are damaged and missing here; a backup of the store may have them"
-    )]
+    #[error("seqs {from} to {to} are damaged and missing here; a backup of the store may have them")]
     Gap {
         /// First seq that is missing.
         from: Seq,

@@ -46,11 +46,11 @@
 //! # The layers
 //!
 //! ```text
-//! L0 vocabulary   error  limits  types
+//! L0 vocabulary   error  limits  trace  types
 //! L1 pure         envelope (what an event is)   format (bytes)
 //! L2 I/O          storage (the medium, and a simulated disk for tests)
 //! L3 siblings     log   index   profile         none imports another
-//! L4 composition  store (open, append, fold, seal, view, query)
+//! L4 composition  store (open, append, fold, seal, view, query, verify)
 //! ```
 //!
 //! An import that is not among these fails a test. Locks are taken in one order, which `store` and `log` say.
@@ -64,14 +64,54 @@
 //! - Every sealed segment brings a profile run, even an empty one: the list of runs then says what they cover.
 //! - The zeros ahead of a segment's frames are synced at `Synced` only. At the other levels no commit waits for a sync,
 //!   and syncing them would write every byte twice; a segment is synced as a whole before it is sealed.
-//! - There are no `tracing` events yet: what the background finds is told by the next call, by `Stats` and by
-//!   `RecoveryReport`, and an error of the close in `Drop` is lost; call `close`.
 //! - The file of hashed message ids, and the page of watermarks for readers beside a live writer, are not there yet.
+//!
+//! # What it tells, and how
+//!
+//! The library prints nothing and installs nothing: no signal handler, no runtime, no subscriber. Errors are returned;
+//! [`Stats`] has figures, [`RecoveryReport`] what opening found. What the background finds is told by the next call that
+//! it concerns and, with the feature `tracing`, by events. An error of the close in `Drop` has an event and nothing
+//! else: call [`Store::close`].
+//!
+//! With the feature `tracing` these are the spans and events. None is for a single append or read. Fields are names of
+//! files, seqs, counts and durations; never ids, payload or addresses. Threads of a store tell the subscriber that was
+//! current where it was opened. Some events are told while the store holds a lock: a subscriber must not call the store.
+//!
+//! | target | span or event | level | fields |
+//! |---|---|---|---|
+//! | `envelog::open` | span `open` | info | `store`, `writer` |
+//! | | span `recover`, inside it: the tail of the log is copied | info | `bytes_scanned` |
+//! | | the store is open | info | `created`, `clean`, `frames_kept`, `took_ms` |
+//! | | the last writer did not close the store | warn | `frames_kept`, `frames_dropped`, `bytes_scanned` |
+//! | | a file was put into quarantine | warn | `file` |
+//! | | events are missing | warn | `from`, `to` |
+//! | | one copy of a segment's header is damaged | warn | `file`, `reason` |
+//! | | a derived file was made anew | warn | `file`, `reason` |
+//! | `envelog::log` | a segment is full | debug | `segment`, `bytes`, `last_seq` |
+//! | | an append waited for its segment, or for the next one's file | debug | `waited_ms` |
+//! | | no room could be made ahead of the log: the disk is full, say | warn | `error` |
+//! | | a sync was slow: more than a second | warn | `file`, `took_ms` |
+//! | | a sync failed | error | `file`, `error` |
+//! | | the store takes no more appends | error | `durable` |
+//! | `envelog::seal` | span `seal` | info | `segment` |
+//! | | a segment was sealed | info | `file`, `frames`, `bytes`, `took_ms` |
+//! | | a segment could not be sealed; it is tried again | warn | `file`, `error` |
+//! | | span `compact` | info | `runs` |
+//! | | profile runs were merged | info | `bytes`, `took_ms` |
+//! | | profile runs could not be merged; it is tried again | warn | `error` |
+//! | | an append waited for a segment to be sealed | debug | `waited_ms` |
+//! | | a damaged file was made anew by the read that met it | warn | `file` |
+//! | | a damaged file was replaced, or could not be | info, warn | `file`, `error` |
+//! | `envelog::close` | span `close` | info | |
+//! | | the store is closed | info | `last_seq`, `took_ms` |
+//! | | the last handle is gone, and closing the store failed | error | `error` |
 //!
 //! # Features
 //!
-//! `cli` is the command line tool; `sample` the generator of sample events; `testing` has the seams for tests and is
-//! not covered by semantic versioning.
+//! `cli` is the command line tool; `tracing` has the spans and events; `sample` is the generator of sample events;
+//! `testing` has the seams for tests and is not covered by semantic versioning.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(all(target_pointer_width = "64", unix)))]
 compile_error!(
@@ -80,6 +120,7 @@ compile_error!(
 
 mod error;
 mod limits;
+mod trace;
 mod types;
 
 mod envelope;
@@ -113,13 +154,15 @@ pub use envelope::{
 };
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use log::{DamagedHeader, Durability, OnCorruption, Rebuilt, RecoveryReport};
+pub use log::{DamagedHeader, Durability, OnCorruption, Rebuilt, RecoveryReport, StoreState};
 pub use profile::{PersonRef, Profile, ProfileState, Profiles, Trait, TraitName, Traits};
+pub use storage::{Clock, ManualClock};
 pub use store::{
-    Ack, Activity, Batch, Bucket, Condition, CursorKey, Event, EventQuery, EventRef, Events, Grouped,
-    Identify, NameCount, Options, PageToken, Period, Project, PropertyQuery, Scope, Stats, Store, Sum,
-    Ticket, Timeline, TimelineEvents, Track, View,
+    Ack, Activity, Batch, Bucket, Checker, Condition, CursorKey, Event, EventQuery, EventRef, Events,
+    Grouped, Identify, NameCount, Options, PageToken, Period, Project, PropertyQuery, Query, Scope,
+    SegmentStats, Stats, Store, Sum, Ticket, Timeline, TimelineEvents, Track, View,
 };
+pub use store::{Finding, Severity, VerifyLevel, VerifyReport};
 pub use types::{Epoch, Position, Seq};
 
 /// Seams for tests: the simulated disk, settable clock and seeded randomness. Not covered by semantic versioning.
@@ -130,3 +173,68 @@ pub mod testing {
     };
     pub use crate::storage::{Clock, Entropy, ManualClock, SeededEntropy, SimRng};
 }
+
+/// What threads may share and hand on is checked when the crate is compiled.
+const _: () = {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+
+    const fn shared<T: Send + Sync + Unpin>() {}
+    const fn kept<T: Clone + Send + Sync + Unpin + 'static>() {}
+    const fn unwound<T: UnwindSafe + RefUnwindSafe>() {}
+
+    // Handles.
+    kept::<Store>();
+    kept::<Scope>();
+    kept::<Project>();
+    kept::<View>();
+    kept::<Options>();
+    kept::<Track>();
+    kept::<Identify>();
+    shared::<Batch>();
+    shared::<Ticket>();
+    unwound::<Store>();
+    unwound::<Project>();
+    unwound::<View>();
+    // Questions and answers that borrow from a view.
+    shared::<EventQuery<'_>>();
+    shared::<PropertyQuery<'_>>();
+    shared::<Timeline<'_>>();
+    shared::<Events<'_>>();
+    shared::<TimelineEvents<'_>>();
+    shared::<Profiles<'_>>();
+    shared::<EventRef<'_>>();
+    shared::<ValueRef<'_>>();
+    // Plain data.
+    kept::<Query>();
+    kept::<Condition>();
+    kept::<PageToken>();
+    kept::<Period>();
+    kept::<Envelope>();
+    kept::<Accepted>();
+    kept::<Value>();
+    kept::<Object>();
+    kept::<Number>();
+    kept::<Event>();
+    kept::<Profile>();
+    kept::<Activity>();
+    kept::<NameCount>();
+    kept::<TraitName>();
+    kept::<Sum>();
+    kept::<Ack>();
+    kept::<Notes>();
+    kept::<Position>();
+    kept::<Seq>();
+    kept::<Epoch>();
+    kept::<Stats>();
+    kept::<StoreState>();
+    kept::<RecoveryReport>();
+    kept::<Limits>();
+    kept::<Durability>();
+    kept::<CursorKey<'static>>();
+    unwound::<Query>();
+    unwound::<Envelope>();
+    unwound::<Event>();
+    shared::<Error>();
+    shared::<ManualClock>();
+    shared::<Box<dyn Clock>>();
+};

@@ -4,8 +4,29 @@ use std::time::Duration;
 
 /// What an envelope, a profile row and a cursor may measure. Part of [`Options`](crate::Options).
 ///
-/// Lengths are bytes of UTF-8. The defaults are the documented limits; a host may lower any of them, and raise
-/// those that the format has room for.
+/// Lengths are bytes of UTF-8. The defaults are the documented limits; a host may lower any of them down to 1, and
+/// raise them to what the format has room for, which is said where it is little: else 64 MiB, and 1,000,000 for a
+/// number of things. What an event and a cursor may measure must fit into a segment. An opening with a limit out of
+/// its range is [`Error::Invalid`](crate::Error::Invalid).
+///
+/// The limits hold for what is appended from now on. What was stored under others stays as it is.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Error, Limits, Options, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let mut limits = Limits::default();
+/// limits.string_bytes_max = 1_000;
+/// let store = Options::new().limits(limits).open(path)?;
+///
+/// let desk = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "support");
+/// let refused = desk.track("ticket.opened").property("text", "help ".repeat(300)).append();
+/// assert!(matches!(refused, Err(Error::Invalid { field, .. }) if field == "properties.text"));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -19,21 +40,25 @@ pub struct Limits {
     pub anonymous_id_bytes_max: usize,
     /// Longest `messageId`: 128 bytes (the format holds 255).
     pub message_id_bytes_max: usize,
-    /// Deepest nesting of `properties` and `context`, each object or list one level: 32.
+    /// Deepest nesting of `properties` and `context`, each object or list one level: 32 (at most 64).
     pub depth_max: usize,
     /// Most object keys in `properties` and `context` together, at all depths: 1,000.
     pub keys_max: usize,
-    /// Longest object key: 256 bytes.
+    /// Longest object key, as it is stored: 256 bytes. A key that holds an address is stored with `Hash` behind it.
     pub key_bytes_max: usize,
     /// Longest string value: 64 KiB.
     pub string_bytes_max: usize,
-    /// Longest encoded event, keys and body: 256 KiB.
+    /// Longest encoded event, keys and body: 256 KiB. Whatever this says, an event must fit into a segment, and a
+    /// frame holds 64 MiB at most.
     pub event_bytes_max: usize,
-    /// How far a given `timestamp` may be ahead of the store's clock: 24 hours.
+    /// How far a given `timestamp` may be ahead of the store's clock: 24 hours. Times that the store stamps are not
+    /// held to it.
     pub future_skew_max: Duration,
-    /// Most traits of one identify, and of a profile row before it is flagged: 512.
+    /// Most traits of one identify, those of `traitsOnce` included, and of a profile row before it is flagged: 512.
+    /// Unset traits of a row do not count.
     pub traits_max: usize,
-    /// Most encoded bytes of the traits of one identify, and of a row before it is flagged: 64 KiB.
+    /// Most encoded bytes of the traits of one identify, and of names and values of a row before it is flagged: 64
+    /// KiB.
     pub traits_bytes_max: usize,
     /// Longest cursor state: 64 KiB.
     pub cursor_state_bytes_max: usize,
@@ -66,8 +91,15 @@ impl Default for Limits {
 const KIB: usize = 1024;
 const MIB: u64 = 1024 * 1024;
 
+/// Most bytes that a limit of [`Limits`] may be raised to: no frame is longer.
+pub(crate) const LIMIT_BYTES_MAX: usize = 64 * KIB * KIB;
+/// Most things that a limit of [`Limits`] may be raised to.
+pub(crate) const LIMIT_COUNT_MAX: usize = 1_000_000;
+
 /// Default of [`Options::segment_bytes_max`](crate::Options::segment_bytes_max).
 pub(crate) const SEGMENT_BYTES_DEFAULT: u64 = 64 * MIB;
+/// The same for a store in memory.
+pub(crate) const SEGMENT_BYTES_IN_MEMORY: u64 = 8 * MIB;
 /// Smallest segment a host may ask for.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = MIB;
 /// Largest segment: offsets and ordinals are `u32`.

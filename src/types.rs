@@ -3,6 +3,21 @@
 use std::fmt;
 
 /// The place of a frame in the order of the whole store: 1, 2, 3 and on, one for every frame of the log.
+///
+/// Frames are events and cursors, and what the log writes for itself, such as the end of a segment. So the seqs of
+/// the events of one project rise, and not by one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::Seq;
+///
+/// let first = Seq::new(1);
+/// assert!(Seq::ZERO < first);
+/// assert_eq!(first.next(), Seq::new(2));
+/// assert_eq!(first.plus(41).to_string(), "42");
+/// assert_eq!(first.get(), 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(u64);
 
@@ -40,6 +55,27 @@ impl fmt::Display for Seq {
 }
 
 /// The life of a store between two unclean openings, counted from 1.
+///
+/// An opening that finds the store closed goes on in the same epoch; one that has to recover begins the next. The
+/// seqs that it had to give up are used again, in the new epoch.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Epoch, Store, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let store = Store::open(&path)?;
+/// store.close()?;
+///
+/// let store = Store::open(&path)?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let ack = shop.track("order.placed").user("u_1").append()?;
+/// assert_eq!(ack.position.epoch, Epoch::FIRST);
+/// assert_eq!(Epoch::FIRST.next(), Epoch::new(2));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u32);
 
@@ -65,6 +101,25 @@ impl Epoch {
 }
 
 /// Where an event stands, for good: a seq used again for other content has another epoch.
+///
+/// A host may keep positions as long as it likes: asked for one whose event an unclean end took back, the store says
+/// so with [`Error::TakenBack`](crate::Error::TakenBack) and never gives the event that stands there now. Positions
+/// are ordered by seq and then by epoch, and print as `epoch.seq`.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let ack = store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+/// assert_eq!(ack.position.to_string(), "1.1");
+///
+/// let event = store.project(project).get(ack.position)?.expect("appended above");
+/// assert_eq!(event.event_type(), "order.placed");
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The seq of the frame.

@@ -284,8 +284,12 @@ impl Acceptor {
         out.body_crc = crc32fast::hash(&out.body);
 
         let mut notes = Notes::NONE;
-        if scratch.trees.notes().address_key_dropped {
+        let of_trees = scratch.trees.notes();
+        if of_trees.address_key_dropped {
             notes.add(Note::DuplicateAddressKey);
+        }
+        if of_trees.foreign_token {
+            notes.add(Note::ForeignToken);
         }
         if !EventType::follows_convention(out.event_type()) {
             notes.add(Note::OddEventType);

@@ -22,6 +22,31 @@ use uuid::Uuid;
 pub(crate) use key::{KeyClass, classify_key, classify_key_bytes};
 
 /// How an address is hashed before it is stored.
+///
+/// What is stored in place of an address is a token of 46 bytes, `iph1:<key id>:<32 hex digits>`. HMAC is that of RFC
+/// 2104, SHA-256 that of FIPS 180-4.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{IpHashing, Options, Uuid};
+///
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let token = |hashing| {
+///     let store = Options::new().ip_hashing(hashing).open_in_memory()?;
+///     let shop = store.scope(org, project, "billing");
+///     let ack = shop.track("order.placed").context("ip", "203.0.113.7").append()?;
+///     let event = store.project(project).get(ack.position)?.expect("appended above");
+///     // The key says what the value is now.
+///     Ok::<_, envelog::Error>(event.context().unwrap().get("ipHash").unwrap().as_str().unwrap().to_owned())
+/// };
+/// // The key is random here, so that another store has another token.
+/// assert_ne!(token(IpHashing::Keyed)?, token(IpHashing::Keyed)?);
+/// assert_eq!(token(IpHashing::Keyed)?.len(), 46);
+/// // The same in every store.
+/// assert_eq!(token(IpHashing::PlainSha256)?, token(IpHashing::PlainSha256)?);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum IpHashing {
@@ -29,8 +54,9 @@ pub enum IpHashing {
     /// store's secret, and one address has unrelated hashes in two projects.
     #[default]
     Keyed,
-    /// SHA-256 of the address in its canonical text form, cut to 16 bytes, for literal compatibility with systems
-    /// that hash so. It hides nothing from whoever tries: all IPv4 addresses are hashed in minutes.
+    /// SHA-256 of the address in its canonical text form (IPv6 as in RFC 5952), cut to 16 bytes, for literal
+    /// compatibility with systems that hash so. It hides nothing from whoever tries: all IPv4 addresses are hashed in
+    /// minutes.
     PlainSha256,
 }
 
@@ -78,6 +104,11 @@ fn token_key_id(text: &[u8]) -> Option<KeyId> {
     let hex = token.get(HEX_AT..)?;
     let well_formed = token.get(HEX_AT - 1) == Some(&b':') && hex.iter().all(|byte| is_hex(*byte));
     if well_formed { KeyId::parse(std::str::from_utf8(id).ok()?) } else { None }
+}
+
+/// The key id of a text that is nothing but a well-formed token.
+fn whole_token(text: &str) -> Option<KeyId> {
+    if text.len() == TOKEN_BYTES { token_key_id(text.as_bytes()) } else { None }
 }
 
 /// Where the first token at or after `from` begins, whatever its key; it is [`TOKEN_BYTES`] long.
@@ -220,9 +251,11 @@ impl ProjectHasher {
     /// Replaces what `out` holds by the text that is stored for `text` below an address key.
     ///
     /// A comma list goes element by element and comes out joined by `, `. An element is trimmed; an empty one and
-    /// the token of a known or retired key stay, anything else is hashed, text that is no address as bytes.
-    pub(crate) fn token_text(&self, text: &str, out: &mut String) {
+    /// the token of a known or retired key stay, anything else is hashed, text that is no address as bytes. Tells
+    /// whether that was done to a token, of a key that is not known here.
+    pub(crate) fn token_text(&self, text: &str, out: &mut String) -> bool {
         out.clear();
+        let mut is_foreign = false;
         for (index, element) in text.split(',').enumerate() {
             if index > 0 {
                 out.push_str(", ");
@@ -231,12 +264,17 @@ impl ProjectHasher {
             if element.is_empty() {
                 continue;
             }
-            if self.keeps(element) {
-                out.push_str(element);
-            } else {
-                self.push_token(parse::address(element), element, out);
+            match whole_token(element) {
+                Some(id) if self.knows(id) => {
+                    out.push_str(element);
+                    continue;
+                }
+                Some(_) => is_foreign = true,
+                None => {}
             }
+            self.push_token(parse::address(element), element, out);
         }
+        is_foreign
     }
 
     /// Tells whether the host asked for addresses inside other text to be found.
@@ -264,12 +302,10 @@ impl ProjectHasher {
         kept > 0
     }
 
-    /// Tells whether `text` is nothing but a token of a key that is known here.
-    fn keeps(&self, text: &str) -> bool {
+    /// Tells whether tokens of a key are kept here.
+    fn knows(&self, id: KeyId) -> bool {
         let rules = &self.state.rules;
-        text.len() == TOKEN_BYTES
-            && token_key_id(text.as_bytes())
-                .is_some_and(|id| id == rules.current || rules.known.contains(&id))
+        id == rules.current || rules.known.contains(&id)
     }
 
     /// Appends the token of an address, or of `text` where that is none.

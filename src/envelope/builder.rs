@@ -18,6 +18,27 @@ use crate::limits::Limits;
 ///
 /// Nothing is checked and no address is hashed before the store accepts it. `Debug` shows neither ids nor the
 /// contents of `properties` and `context`.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Envelope, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let placed = Envelope::new(org, project, "billing", "order.placed")
+///     .user("u_1")
+///     .property("amount", 4200)
+///     .property("currency", "EUR")
+///     .context("ip", "203.0.113.7");
+/// store.append(&placed)?;
+///
+/// let timeline = store.project(project).timeline("u_1", 10)?;
+/// let stored = timeline[0].context().expect("given above");
+/// assert!(stored.get("ip").is_none(), "an address is never stored raw");
+/// assert!(stored.get("ipHash").is_some());
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Envelope {
@@ -29,11 +50,11 @@ pub struct Envelope {
     pub module: String,
     /// The dotted name of what happened, such as `order.placed`.
     pub event_type: String,
-    /// When it happened; `None` takes the store's clock.
+    /// When it happened, years 1970 to 2261, kept to the nanosecond; `None` takes the store's clock.
     pub timestamp: Option<DateTime<Utc>>,
-    /// The identified user.
+    /// The identified user. A word that stands for no id, such as `null` or `guest`, is stored and identifies nobody.
     pub user_id: Option<String>,
-    /// The anonymous device.
+    /// The anonymous device, in a name space of its own.
     pub anonymous_id: Option<String>,
     /// The producer's own id of this event. It is stored and given back; events are not looked up by it yet, so that a
     /// retry is stored twice.
@@ -46,6 +67,8 @@ pub struct Envelope {
 
 impl Envelope {
     /// An envelope with the required fields and nothing else.
+    ///
+    /// It has no timestamp, and so takes the time of the store's clock when it is accepted.
     pub fn new(
         org_id: Uuid,
         project_id: Uuid,
@@ -94,7 +117,7 @@ impl Envelope {
         self
     }
 
-    /// Sets one property.
+    /// Sets one property, replacing one of the same key.
     #[must_use]
     pub fn property(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.properties.get_or_insert_default().insert(key, value);
@@ -103,9 +126,30 @@ impl Envelope {
 
     /// Replaces all properties by the fields of a struct or map.
     ///
+    /// Limits are checked when the envelope is accepted.
+    ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where `properties` does not serialize to an object.
+    /// [`Error::Invalid`] where `properties` does not serialize to an object, or a part of it has no JSON form; see
+    /// [`Value::from_serialize`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Uuid};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order {
+    ///     amount: u32,
+    ///     currency: &'static str,
+    /// }
+    ///
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let placed = Envelope::new(org, project, "billing", "order.placed")
+    ///     .properties_from(&Order { amount: 4200, currency: "EUR" })?;
+    /// assert_eq!(placed.properties.unwrap().to_string(), r#"{"amount":4200,"currency":"EUR"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn properties_from(mut self, properties: &(impl Serialize + ?Sized)) -> Result<Self> {
         let Value::Object(object) = Value::from_serialize(properties)? else {
             return Err(Error::invalid("properties", accept::NOT_AN_OBJECT));
@@ -114,7 +158,7 @@ impl Envelope {
         Ok(self)
     }
 
-    /// Sets one entry of the context.
+    /// Sets one entry of the context, replacing one of the same key.
     #[must_use]
     pub fn context(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.context.get_or_insert_default().insert(key, value);
@@ -123,12 +167,31 @@ impl Envelope {
 
     /// Sets one trait in `context.traits`; with the event type `identify` it lands on the profile. `Value::Null`
     /// unsets it there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, EventType, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let identify = Envelope::new(org, project, "profiles", EventType::IDENTIFY)
+    ///     .user("u_1")
+    ///     .with_trait("plan", "pro")
+    ///     .with_trait_once("firstSeen", "2024-03-13");
+    /// store.append(identify)?;
+    ///
+    /// let profile = store.project(project).profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.traits_json(), r#"{"firstSeen":"2024-03-13","plan":"pro"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     #[must_use]
     pub fn with_trait(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.nested_context("traits", key, value)
     }
 
-    /// Sets one trait in `context.traitsOnce`, which a profile takes only while nothing else has touched it.
+    /// Sets one trait in `context.traitsOnce`, which a profile takes only while no plain set or unset has touched it,
+    /// at whatever time; among several the earliest by event time stays. A null sets nothing.
     #[must_use]
     pub fn with_trait_once(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.nested_context("traitsOnce", key, value)
@@ -145,14 +208,35 @@ impl Envelope {
         self
     }
 
-    /// Reads one envelope from its JSON form.
+    /// Reads one envelope from its JSON form: UTF-8, strict JSON (RFC 8259), white space around it or not.
     ///
-    /// The shape is checked here, limits and the rules for ids when the envelope is accepted.
+    /// The names are those of the README's table; null is the same as absent, and `timestamp` must be there, in RFC
+    /// 3339 with an offset. `seq` and `receivedAt`, which an export has, are passed over. The shape is checked here,
+    /// limits and the rules for ids when the envelope is accepted; nesting deeper than 128 levels is refused here
+    /// already.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] with the field for malformed JSON, an unknown, missing or wrongly typed field, a bad UUID
     /// or time and a key that occurs twice in one object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Error};
+    ///
+    /// let json = br#"{"orgId":"00000000-0000-0000-0000-000000000001",
+    ///     "projectId":"00000000-0000-0000-0000-000000000002","module":"billing",
+    ///     "eventType":"order.placed","timestamp":"2024-03-13T12:21:14+02:00",
+    ///     "userId":"u_1","properties":{"amount":4200}}"#;
+    /// let placed = Envelope::from_json(json)?;
+    /// assert_eq!(placed.event_type, "order.placed");
+    /// assert_eq!(placed.timestamp.unwrap().to_rfc3339(), "2024-03-13T10:21:14+00:00");
+    ///
+    /// let refused = Envelope::from_json(br#"{"orgId":"acme"}"#);
+    /// assert!(matches!(refused, Err(Error::Invalid { field, .. }) if field == "orgId"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(json)?;
         let mut text = String::new();
@@ -193,7 +277,24 @@ impl Envelope {
         })
     }
 
-    /// Writes the envelope in its JSON form, compact, absent fields left out. Addresses come out as they are.
+    /// Writes the envelope in its JSON form (RFC 8259), compact, absent fields left out. Addresses come out as they
+    /// are.
+    ///
+    /// [`Envelope::from_json`] reads it back, where it has a timestamp.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Envelope, Uuid};
+    ///
+    /// let placed = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed")
+    ///     .user("u_1")
+    ///     .at(DateTime::from_timestamp(1_710_325_274, 0).unwrap());
+    /// let json = placed.to_json();
+    /// assert!(json.ends_with(r#""timestamp":"2024-03-13T10:21:14Z","userId":"u_1"}"#));
+    /// assert_eq!(Envelope::from_json(json.as_bytes())?, placed);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_json(&self) -> String {
         let mut out = format!("{{\"orgId\":\"{}\",\"projectId\":\"{}\"", self.org_id, self.project_id);
         let text = |out: &mut String, key: &str, value: &str| {

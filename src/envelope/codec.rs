@@ -8,7 +8,6 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use bincode::{BorrowDecode, Encode, config};
 
-#[cfg(test)]
 use super::tree;
 use super::tree::ValueRef;
 use crate::error::{Error, Result};
@@ -60,7 +59,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Body<'_>, &'static str> {
 }
 
 /// Reads a record and checks that its trees are canonical objects; the error is the reason in words.
-#[cfg(test)]
 pub(crate) fn check(bytes: &[u8]) -> Result<Body<'_>, &'static str> {
     let body = decode(bytes)?;
     for root in [body.properties, body.context].into_iter().flatten() {

@@ -1,6 +1,18 @@
 //! Event types: the convention for their names, and those that the store itself acts upon.
 
-/// Names of event types.
+/// Names of event types: those that the store acts upon, and the convention for all others.
+///
+/// A type is any text of 1 to 128 bytes without control characters; nothing has to be declared.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::EventType;
+///
+/// assert!(EventType::follows_convention("order.placed"));
+/// assert!(EventType::follows_convention(EventType::IDENTIFY));
+/// assert!(!EventType::follows_convention("Order Placed"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventType {}
 
@@ -20,7 +32,17 @@ impl EventType {
     ///
     /// Two words or more, joined by dots, each of lower-case letters, digits and single `_` between them, a letter
     /// first. The tense is not looked at. [`EventType::IDENTIFY`] follows it by definition. A name that does not is
-    /// stored all the same.
+    /// stored all the same, with [`Note::OddEventType`](crate::Note::OddEventType).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::EventType;
+    ///
+    /// assert!(EventType::follows_convention("cart.item_added"));
+    /// assert!(!EventType::follows_convention("cart"));
+    /// assert!(!EventType::follows_convention("cart.item__added"));
+    /// ```
     #[expect(
         clippy::needless_bitwise_bool,
         reason = "names are as varied as what happens: branches would be guessed wrong"

@@ -2,7 +2,7 @@
 //!
 //! # The bytes of a fact
 //!
-//! The digest is the first 16 bytes of SHA-256 over the concatenation of
+//! The digest is the first 16 bytes of SHA-256 (FIPS 180-4) over the concatenation of
 //!
 //! ```text
 //! fact   = text(eventType) option(text(userId)) option(text(anonymousId)) option(member)

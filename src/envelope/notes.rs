@@ -3,6 +3,18 @@
 use std::fmt;
 
 /// One remark on an event that was taken.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Note, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let ack = shop.track("Order Placed").user("u_1").append()?;
+/// assert!(ack.notes.contains(Note::OddEventType));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Note {
@@ -14,6 +26,8 @@ pub enum Note {
     NoIdentity,
     /// An object had an address under two keys that are stored as one; one hash was kept.
     DuplicateAddressKey,
+    /// An address field held the token of a secret that the store has never had; it was hashed like any other text.
+    ForeignToken,
     /// A newer event has set some of these traits already; those stay as they are.
     StaleTraits,
     /// The profile row has grown over its limits; it is kept and flagged.
@@ -27,11 +41,12 @@ pub enum Note {
 }
 
 impl Note {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::OddEventType,
         Self::NotAnId,
         Self::NoIdentity,
         Self::DuplicateAddressKey,
+        Self::ForeignToken,
         Self::StaleTraits,
         Self::OverLimit,
         Self::Duplicate,
@@ -51,6 +66,7 @@ impl fmt::Display for Note {
             Self::NotAnId => "an id is a word that is no id, nobody was identified",
             Self::NoIdentity => "the identify has neither userId nor anonymousId, no profile changed",
             Self::DuplicateAddressKey => "an address and its hash stood side by side, one hash was kept",
+            Self::ForeignToken => "address tokens of another secret, hashed again",
             Self::StaleTraits => "newer traits were there already and stay",
             Self::OverLimit => "the profile is over its limits",
             Self::Duplicate => "messageId was stored before, nothing was stored again",
@@ -61,6 +77,21 @@ impl fmt::Display for Note {
 }
 
 /// A set of [`Note`]s.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Note, Notes, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// assert_eq!(shop.track("order.placed").user("u_1").append()?.notes, Notes::NONE);
+///
+/// // A word that many clients send where nobody is logged in.
+/// let notes = shop.track("order.placed").user("null").append()?.notes;
+/// assert_eq!(notes.iter().collect::<Vec<_>>(), [Note::NotAnId]);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Notes(u16);
 

@@ -19,10 +19,27 @@ pub(crate) use parts::{EXPONENT_MIN, Parts, Scaled, integer, is_in_range};
 use crate::error::Error;
 use crate::error::Result;
 
-/// A JSON number, equal, ordered and hashed by value.
+/// A JSON number (RFC 8259, section 6), equal, ordered and hashed by value.
 ///
 /// Integers and decimals of any length keep all their digits; nothing is rounded. The magnitude is that of an
-/// `f64`: what would round to infinity is refused, and so are more than 32,768 digits after the point.
+/// `f64` (IEEE 754 binary64): what would round to infinity is refused, and so are more than 32,768 digits after the
+/// point.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::Number;
+///
+/// let price: Number = "19.90".parse()?;
+/// assert_eq!(price, Number::from_text("1.99e1")?);
+/// assert_eq!(price.to_string(), "19.9");
+/// assert!(price < Number::from(20));
+///
+/// let wide: Number = "123456789012345678901234567890".parse()?;
+/// assert_eq!(wide.to_string(), "123456789012345678901234567890");
+/// assert_eq!(wide.as_u64(), None);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Number(Repr);
 
@@ -45,16 +62,40 @@ enum Repr {
 
 impl Number {
     /// The number whose decimal text is the shortest that reads back as `value`; none for NaN and infinities.
+    ///
+    /// Of two equally short and equally near texts the one with the even last digit is taken, as `serde_json`,
+    /// JavaScript and Python do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::Number;
+    ///
+    /// assert_eq!(Number::from_f64(0.1), Some(Number::from_text("0.1")?));
+    /// assert_eq!(Number::from_f64(f64::NAN), None);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn from_f64(value: f64) -> Option<Self> {
         let number = Self::from(value);
         (number.0 != Repr::NotFinite).then_some(number)
     }
 
-    /// The number that a JSON text stands for.
+    /// The number that a JSON text stands for, without white space around it.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where the text is no JSON number or its value is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::Number;
+    ///
+    /// assert_eq!(Number::from_text("1e3")?, Number::from(1_000));
+    /// assert!(Number::from_text("1e999").is_err());
+    /// assert!(Number::from_text("007").is_err());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn from_text(text: &str) -> Result<Self> {
         let refused = |reason| Error::invalid("number", reason);
         let scanned = scan(text.as_bytes()).map_err(refused)?;
@@ -105,7 +146,7 @@ impl Number {
         self.parts()?.integer_text()
     }
 
-    /// The nearest `f64`. NaN for a number made from a float that was not finite.
+    /// The nearest `f64`, ties to even. NaN for a number made from a float that was not finite.
     pub fn as_f64(&self) -> f64 {
         self.parts().map_or(f64::NAN, |parts| parts.as_f64())
     }

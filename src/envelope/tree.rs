@@ -9,14 +9,12 @@
 //! bytes of a damaged disk give nulls and nothing worse.
 
 mod builder;
-#[cfg(test)]
 mod check;
 mod layout;
 mod view;
 mod write;
 
 pub(crate) use builder::{TreeBuilder, TreeSpan, TreeWriter};
-#[cfg(test)]
 pub(crate) use check::check;
 pub use view::{Kind, ListIter, ObjectIter, ValueRef};
 

@@ -13,9 +13,27 @@ use super::tree::{TreeBuilder, TreeWriter};
 use crate::error::Result;
 use crate::limits::Limits;
 
-/// Any JSON value.
+/// Any JSON value (RFC 8259).
 ///
-/// Two are equal where JSON says so: numbers by value, objects whatever the order of their keys.
+/// Two are equal where JSON says so: numbers by value, objects whatever the order of their keys. Whatever a host
+/// builds events from converts into one: booleans, numbers, strings, options, lists, arrays and [`Object`]s. `Debug`
+/// shows nothing of what stands under keys that are known to hold an address.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Object, Value};
+///
+/// let page = Object::from([("url", "/pricing"), ("title", "Pricing")]);
+/// let mut properties = Object::new();
+/// properties.insert("page", page);
+/// properties.insert("items", [1, 2, 3]);
+/// let value = Value::from(properties);
+///
+/// assert_eq!(value.to_string(), r#"{"items":[1,2,3],"page":{"title":"Pricing","url":"/pricing"}}"#);
+/// assert_eq!(value.get_path("page.url").and_then(Value::as_str), Some("/pricing"));
+/// assert_eq!(Value::from(None::<bool>), Value::Null);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Value {
     /// `null`.
@@ -34,16 +52,43 @@ pub enum Value {
 }
 
 /// A JSON object. Its keys are in byte order, whatever order they came in.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Object, Value};
+///
+/// let mut order = Object::from([("currency", "EUR")]);
+/// order.insert("amount", 4200);
+/// assert_eq!(order.keys().collect::<Vec<_>>(), ["amount", "currency"]);
+/// assert_eq!(order.get("amount").and_then(Value::as_i64), Some(4200));
+/// assert_eq!(order.remove("currency"), Some(Value::from("EUR")));
+/// assert_eq!(order.to_string(), r#"{"amount":4200}"#);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Object(BTreeMap<String, Value>);
 
 impl Value {
-    /// The value of a JSON text.
+    /// The value of a JSON text: UTF-8, strict JSON (RFC 8259), white space around it or not.
+    ///
+    /// Of the limits those of depth, keys and lengths hold; nesting deeper than 128 levels is refused whatever they
+    /// say.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`](crate::Error::Invalid) where the text is not strict JSON, an object has a key twice, or a
     /// limit of depth, keys or lengths is exceeded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Limits, Value};
+    ///
+    /// let value = Value::from_json(br#" {"plan": "pro", "seats": 5.0} "#, &Limits::default())?;
+    /// assert_eq!(value.get("seats").and_then(Value::as_i64), Some(5));
+    /// assert!(Value::from_json(br#"{"plan": "pro", "plan": "free"}"#, &Limits::default()).is_err());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn from_json(json: &[u8], limits: &Limits) -> Result<Self> {
         let mut reader = Reader::new(json)?;
         let mut builder = TreeBuilder::new(limits);
@@ -104,12 +149,37 @@ impl Value {
         self.as_object()?.get(key)
     }
 
-    /// The value at a path of keys joined by points, such as `page.url`. Keys that hold a point are not found.
+    /// The value at a path of keys joined by points, such as `page.url`. Keys that hold a point are not found, nor
+    /// are elements of lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Limits, Value};
+    ///
+    /// let value = Value::from_json(br#"{"page":{"url":"/pricing"},"tags":["a"]}"#, &Limits::default())?;
+    /// assert_eq!(value.get_path("page.url").and_then(Value::as_str), Some("/pricing"));
+    /// assert_eq!(value.get_path("page.title"), None);
+    /// assert_eq!(value.get_path("tags.0"), None);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn get_path(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self, |value, key| value.get(key))
     }
 
     /// Appends the compact JSON text: keys in byte order, numbers in their canonical form, the least escapes.
+    ///
+    /// A number that was made from a float that is not finite comes out as null.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::Value;
+    ///
+    /// let mut out = b"plan=".to_vec();
+    /// Value::from(["pro", "team"]).write_json(&mut out);
+    /// assert_eq!(out, br#"plan=["pro","team"]"#);
+    /// ```
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
@@ -203,6 +273,16 @@ impl Object {
     }
 
     /// Appends the compact JSON text, as [`Value::write_json`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::Object;
+    ///
+    /// let mut out = Vec::new();
+    /// Object::from([("plan", "pro"), ("locale", "pt-PT")]).write_json(&mut out);
+    /// assert_eq!(out, br#"{"locale":"pt-PT","plan":"pro"}"#);
+    /// ```
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         for (index, (key, value)) in self.iter().enumerate() {

@@ -27,7 +27,7 @@ use crate::types::{Nanos, Ordinal};
 
 pub(crate) use active::{ActiveIndex, ActiveWriter};
 pub(crate) use hash::{IdHash, IdHashes, IdKind, id_hash};
-pub(crate) use layout::Origin;
+pub(crate) use layout::{Origin, RULES};
 pub(crate) use postings::Postings;
 #[cfg(test)]
 pub(crate) use seal::build;

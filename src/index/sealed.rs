@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::format::bytes::ByteReader;
 use crate::format::head::{FileKind, HEAD_LEN};
 use crate::format::manifest::DerivedFile;
-use crate::storage::{self, Access, BLOCK_BYTES, Blocks, Body, DerivedSource};
+use crate::storage::{self, Access, BLOCK_BYTES, Blocks, Body, DerivedSource, File};
 use crate::types::Nanos;
 
 pub(super) use self::columns::pair_of;
@@ -46,17 +46,21 @@ impl SealedIndex {
     pub(crate) fn open(source: DerivedSource, listed: &DerivedFile, origin: &Origin) -> Result<Self> {
         let name = &source.name;
         let file = source.disk.open(name, Access::Read)?;
-        let mut fixed = [0; FIXED_LEN];
-        let read = file.read_at(0, &mut fixed)?;
-        let header = parse(name, fixed.get(..read).unwrap_or_default(), file.len()?, listed, origin)?;
-        let mut whole = crc32fast::Hasher::new();
-        storage::read_pieces(&*file, 0..header.content_start(), |piece| whole.update(piece))?;
-        check_whole(name, whole, &header, listed)?;
+        let header = read_header(&*file, listed, origin)?;
         let map = file.map_whole()?;
         if map.committed() != listed.len {
             return Err(corrupt(name, map.committed(), "the file is not as long as the manifest says"));
         }
         Ok(Self { content: Blocks::of_file(source, map, body(&header)), header })
+    }
+
+    /// Checks a file up to its content, as opening does and without a mapping, and tells where its blocks stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`SealedIndex::open`].
+    pub(crate) fn check_header(file: &dyn File, listed: &DerivedFile, origin: &Origin) -> Result<Body> {
+        read_header(file, listed, origin).map(|header| body(&header))
     }
 
     /// Takes the bytes of a file that could not be written, as a reader does that finds an index missing.
@@ -145,6 +149,18 @@ impl SealedIndex {
     fn nonsense(&self, section: Section, reason: &'static str) -> Error {
         self.content.corrupt(self.header.section(section).start, reason)
     }
+}
+
+/// Reads and checks everything before the content.
+fn read_header(file: &dyn File, listed: &DerivedFile, origin: &Origin) -> Result<Header> {
+    let name = file.name();
+    let mut fixed = [0; FIXED_LEN];
+    let read = file.read_at(0, &mut fixed)?;
+    let header = parse(name, fixed.get(..read).unwrap_or_default(), file.len()?, listed, origin)?;
+    let mut whole = crc32fast::Hasher::new();
+    storage::read_pieces(file, 0..header.content_start(), |piece| whole.update(piece))?;
+    check_whole(name, whole, &header, listed)?;
+    Ok(header)
 }
 
 /// Reads the first bytes of a file of `len` bytes.

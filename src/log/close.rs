@@ -57,6 +57,7 @@ impl<F: Fold> Inner<F> {
         }
         flush.file.sync().map_err(failed)?;
         let last = self.marks.visible();
+        self.marks.set_synced();
         self.marks.set_durable(last);
         self.marks.wake();
         appended?;

@@ -23,7 +23,8 @@ use super::open::OpenedLog;
 use super::stage::{Lineage, Stage};
 use crate::error::{Error, Result};
 use crate::format::manifest::State;
-use crate::storage::{Clock, Disk, Entropy, ForkMark, Lock};
+use crate::storage::{Disk, Entropy, ForkMark, Lock, TimeSource};
+use crate::trace;
 use crate::types::Seq;
 
 /// What the engine needs from outside.
@@ -31,7 +32,7 @@ pub(crate) struct Parts<F: Fold> {
     pub(crate) fold: F,
     pub(crate) decisions: F::Decisions,
     pub(crate) gate: Box<dyn RollGate>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: TimeSource,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) level: Durability,
@@ -49,7 +50,7 @@ pub(crate) struct Appended {
 pub(super) struct Inner<F: Fold> {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) manifest: Arc<ManifestFile>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: TimeSource,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) gate: Box<dyn RollGate>,
     pub(super) level: Durability,
@@ -170,10 +171,10 @@ impl<F: Fold> Log<F> {
 
     fn spawn(&self, name: &str, body: impl FnOnce(&Inner<F>) + Send + 'static) -> Result<()> {
         let inner = Arc::clone(&self.inner);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(trace::inherit(move || {
             let _guard = PoisonOnPanic::new(&inner.marks);
             body(&inner);
-        });
+        }));
         self.threads.lock().push(thread.map_err(|error| Error::io("spawn", name, error))?);
         Ok(())
     }
@@ -300,6 +301,7 @@ impl<F: Fold> Log<F> {
             // What was not durable when the log stopped may be lost, and nothing marks this end as clean.
             if inner.marks.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
         };
+        inner.marks.end();
         if let Some(prepared) = inner.filler.stop() {
             super::fill::discard(&*inner.disk, &prepared);
         }
@@ -337,6 +339,7 @@ pub(crate) fn sync_rolled(rolled: &Rolled, marks: &Marks) -> Result<()> {
         marks.poison();
         return Err(Error::SyncFailed { durable: marks.durable() });
     }
+    marks.set_synced();
     marks.set_durable(rolled.last_seq);
     marks.wake();
     Ok(())

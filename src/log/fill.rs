@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::limits::{FILL_WINDOW_BYTES_MAX, FILL_WINDOW_BYTES_MIN};
 use crate::storage::{Disk, File, MapWriter, Pages, fill_zeros};
+use crate::trace;
 use crate::types::SegmentId;
 
 /// A file for the next segment: its first window filled, its name durable, its header not yet written.
@@ -141,10 +142,17 @@ impl Filler {
     pub(crate) fn wait_filled(&self, end: u64) -> Result<u64> {
         let mut state = self.state.lock();
         state.target.wanted = state.target.wanted.max(end.min(state.target.capacity));
-        if state.target.filled < end {
-            state.waits += 1;
+        if state.target.filled >= end {
+            state.error = None;
+            return Ok(state.target.filled);
         }
-        self.wait_until(&mut state, |state| (state.target.filled >= end).then_some(state.target.filled))
+        state.waits += 1;
+        let watch = trace::Stopwatch::start();
+        let filled =
+            self.wait_until(&mut state, |state| (state.target.filled >= end).then_some(state.target.filled));
+        drop(state);
+        trace::debug!(LOG, waited_ms = watch.millis(); "an append waited for its segment to be filled ahead");
+        filled
     }
 
     /// Waits for the next segment's file, and leaves it where it is.
@@ -154,13 +162,19 @@ impl Filler {
     /// As [`Filler::wait_filled`].
     pub(crate) fn prepared_file(&self) -> Result<(SegmentId, Arc<dyn File>)> {
         let mut state = self.state.lock();
-        if state.prepared.is_none() {
+        let watch = state.prepared.is_none().then(trace::Stopwatch::start);
+        if watch.is_some() {
             state.prepare = true;
             state.waits += 1;
         }
-        self.wait_until(&mut state, |state| {
+        let prepared = self.wait_until(&mut state, |state| {
             state.prepared.as_ref().map(|prepared| (prepared.id, Arc::clone(&prepared.file)))
-        })
+        });
+        drop(state);
+        if let Some(watch) = watch {
+            trace::debug!(LOG, waited_ms = watch.millis(); "an append waited for the next segment's file");
+        }
+        prepared
     }
 
     /// Takes the next segment's file, which is there; the filler then works for that one.
@@ -248,7 +262,10 @@ impl Filler {
                 }
                 // Nor is what went wrong with it.
                 Err(_) if target.is_some_and(|id| id != state.target.id) => {}
-                Err(error) => state.error = Some(error),
+                Err(error) => {
+                    trace::warn!(LOG, error = trace::shown(&error); "no room could be made ahead of the log");
+                    state.error = Some(error);
+                }
             }
             let unwanted = if state.stopping { state.prepared.take() } else { None };
             self.done.notify_all();

@@ -10,9 +10,10 @@ use super::marks::Marks;
 use super::segment::Segment;
 use super::stage::{Chunk, RolledTo, Sealed, Stage, batch_marks};
 use crate::error::{Error, Result};
-use crate::format::frame::{self, FrameView};
+use crate::format::frame::{self, FrameKind, FrameView};
 use crate::format::segment::Slot;
 use crate::storage::{File, MapWriter};
+use crate::trace;
 use crate::types::{Nanos, Seq};
 
 /// Nanoseconds between two writes of a header slot, at least.
@@ -117,6 +118,10 @@ impl<F: Fold> Flush<F> {
             body: draft.body,
         });
         self.fold.apply(frames, hints, || marks.set_visible(last), notes);
+        let event = drafts.iter().rposition(|draft| draft.kind == FrameKind::Event);
+        if let Some(sealed) = event.and_then(|at| self.placed.get(at)) {
+            marks.set_event(sealed.header.seq);
+        }
     }
 
     /// Ends the active segment, of a log that is written through the mapping, with its roll frame.
@@ -156,6 +161,10 @@ impl<F: Fold> Flush<F> {
         writer: MapWriter,
         durable: Seq,
     ) {
+        trace::debug!(
+            LOG, segment = rolled.segment.name(), bytes = rolled.end, last_seq = rolled.last_seq.get();
+            "a segment is full, and the log moved on"
+        );
         // The sealer syncs rolled segments as well.
         self.unsynced.retain(|(last_seq, _)| *last_seq > durable);
         self.unsynced.push((rolled.last_seq, std::mem::replace(&mut self.file, file)));
@@ -189,6 +198,9 @@ impl<F: Fold> Flush<F> {
         let Some(first) = placed_frames(chunk.offset, &chunk.bytes).next() else { return Ok(None) };
         let last = Seq::new(first.seq.get() + chunk.hints.len() as u64 - 1);
         self.fold_bytes(chunk.offset, &chunk.bytes, &chunk.hints, || marks.set_visible(last), notes);
+        if let Some(event) = chunk.last_event {
+            marks.set_event(event);
+        }
         let segment = Arc::clone(&chunk.segment);
         Ok(chunk.roll.map(|last_seq| Rolled { segment, end, last_seq }))
     }
@@ -281,6 +293,7 @@ impl<F: Fold> Inner<F> {
             return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
         if synced {
+            self.marks.set_synced();
             // Behind the frames and their notes: who waits for this returns with both.
             self.marks.set_durable(self.marks.visible());
         } else {
@@ -375,6 +388,7 @@ impl<F: Fold> Inner<F> {
             self.marks.poison();
             return Err(Error::SyncFailed { durable: self.marks.durable() });
         }
+        self.marks.set_synced();
         self.marks.set_durable(through);
         let mut flush = self.flush.lock();
         flush.unsynced.retain(|(last_seq, _)| *last_seq > through);

@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::format::frame;
 use crate::format::manifest::Manifest;
 use crate::format::names::MANIFEST;
-use crate::format::segment::{Roll, SegmentHeader};
+use crate::format::segment::{HEADER_LEN, Roll, SegmentHeader};
 use crate::limits::{FILL_WINDOW_BYTES_MIN, SEGMENT_BYTES_MAX};
 use crate::storage::{Access, Disk, Entropy, File, Lock, LockMode, MapWriter};
+use crate::trace;
 use crate::types::{Nanos, SegmentId, Seq};
 
 mod create;
@@ -169,6 +170,17 @@ pub(crate) fn open_reader(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<
     Ok(found.into_opened(Arc::clone(disk), lock, manifest, tail, None, report))
 }
 
+/// Whether a directory without a manifest holds no more than what an interrupted creation left, which opening completes.
+pub(crate) fn is_half_made(disk: &dyn Disk) -> bool {
+    let options = LogOptions {
+        segment_bytes_max: SEGMENT_BYTES_MAX,
+        header_len: HEADER_LEN,
+        create: true,
+        on_corruption: OnCorruption::Fail,
+    };
+    create::check(disk, &options).is_ok()
+}
+
 /// Goes on in the active segment of a store that was closed, or was just made.
 fn resume(
     disk: &Arc<dyn Disk>,
@@ -217,6 +229,7 @@ fn recover(
     mut report: RecoveryReport,
     entropy: &dyn Entropy,
 ) -> Result<OpenedLog> {
+    let _span = trace::span!(OPEN, "recover", bytes_scanned = report.bytes_scanned);
     found.tell(&mut report);
     set_lost_aside(disk, &found.lost, &mut report)?;
     let recovery = Recovery { disk, entropy, options, unsealed: &found.unsealed, tail: &found.tail };

@@ -5,6 +5,36 @@ use std::ops::RangeInclusive;
 use crate::types::Seq;
 
 /// What opening a store does where bytes that were once durable do not read back as they were written.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Error, OnCorruption, Options, Seq, Store, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let store = Store::open(&path)?;
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed").user("u_1").append()?;
+/// shop.track("order.paid").user("u_1").append()?;
+/// shop.track("order.shipped").user("u_1").append()?;
+/// store.close()?;
+/// # drop((store, shop));
+/// # let log = path.join("seg-1.log");
+/// # let mut bytes = std::fs::read(&log).unwrap();
+/// # let at = bytes.windows(10).position(|part| part == b"order.paid").unwrap();
+/// # bytes[at] ^= 1;
+/// # std::fs::write(&log, bytes).unwrap();
+///
+/// // A byte of the second event changes on the disk.
+/// assert!(matches!(Store::open(&path), Err(Error::Corrupt { .. })));
+///
+/// let store = Options::new().on_corruption(OnCorruption::Quarantine).open(&path)?;
+/// assert_eq!(store.gaps(), [Seq::new(2)..=Seq::new(2)]);
+/// assert_eq!(store.project(project).view()?.events().count()?, 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnCorruption {
@@ -21,13 +51,34 @@ pub enum OnCorruption {
     Quarantine,
 }
 
-/// What opening a store found and did.
+/// What opening a store found and did; given by [`Store::recovery`](crate::Store::recovery).
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let store = Store::open(&path)?;
+/// assert!(store.recovery().created);
+/// store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing").track("order.placed").append()?;
+/// store.close()?;
+///
+/// let store = Store::open(&path)?;
+/// let report = store.recovery();
+/// assert!(report.clean && !report.created);
+/// // The event, and the frame that says that the store was closed.
+/// assert_eq!(report.frames_kept, 2);
+/// assert!(report.gaps.is_empty() && report.quarantined.is_empty());
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RecoveryReport {
     /// The store was made by this opening.
     pub created: bool,
-    /// The last writer had closed the store, and nothing had to be recovered.
+    /// The last writer had closed the store, or it was just made, and nothing had to be recovered.
     pub clean: bool,
     /// Frames kept in the part of the log that was read, which is all that is not sealed.
     pub frames_kept: u64,
@@ -52,11 +103,35 @@ pub struct RecoveryReport {
     /// Damage that opening does not read is found by the query that reads it; [`Stats`](crate::Stats) counts the files
     /// that were made anew then.
     pub rebuilt: Vec<Rebuilt>,
-    /// Bytes read to find the end of the log.
+    /// Bytes read to find the end of the log. What is sealed is not read for that.
     pub bytes_scanned: u64,
 }
 
 /// A segment of which one of the two copies of the header is damaged.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let store = Store::open(&path)?;
+/// store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing").track("order.placed").append()?;
+/// store.close()?;
+/// # drop(store);
+/// # let log = path.join("seg-1.log");
+/// # let mut bytes = std::fs::read(&log).unwrap();
+/// # bytes[4096 - 512 + 20] ^= 1;
+/// # std::fs::write(&log, bytes).unwrap();
+///
+/// // A byte of the second copy changes on the disk.
+/// let store = Store::open(&path)?;
+/// let damaged = &store.recovery().damaged_headers;
+/// assert_eq!(damaged.len(), 1);
+/// assert_eq!(damaged[0].file, "seg-1.log");
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DamagedHeader {
@@ -67,6 +142,32 @@ pub struct DamagedHeader {
 }
 
 /// A derived file that was made anew.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Durability, Options, Store, Uuid};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("data");
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let store = Options::new().durability(Durability::Buffered).segment_bytes_max(1 << 20).open(&path)?;
+/// let shop = store.scope(org, project, "billing");
+/// for number in 0..2_000 {
+///     shop.track("order.placed").user(format!("u_{number}")).append()?;
+/// }
+/// store.close()?;
+/// # drop((store, shop));
+///
+/// // The index of the first segment is lost.
+/// std::fs::remove_file(path.join("seg-1.idx")).expect("it was made at the close");
+/// let store = Store::open(&path)?;
+/// let rebuilt = &store.recovery().rebuilt;
+/// assert_eq!(rebuilt.len(), 1);
+/// assert_eq!(rebuilt[0].file, "seg-1.idx");
+/// assert_eq!(store.project(project).view()?.events().count()?, 2_000);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rebuilt {

@@ -22,8 +22,8 @@ pub(crate) mod window;
 use files::StrayFile;
 pub(crate) use headers::damaged_header;
 use survey::Survey;
-pub(crate) use survey::has_frames;
-pub(crate) use tail::{Dropped, Piece, Tail, TailInput};
+pub(crate) use survey::{frames_behind, has_frames, next_frame};
+pub(crate) use tail::{Dropped, Piece, Tail, TailInput, seq_after};
 use window::Window;
 
 /// Where frames are read from.

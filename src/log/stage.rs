@@ -25,6 +25,8 @@ pub(crate) struct Chunk<H> {
     pub(crate) hints: Vec<H>,
     /// How far the segment's file is filled.
     pub(crate) limit: u64,
+    /// The last frame that holds an event.
+    pub(crate) last_event: Option<Seq>,
     /// Set on the last chunk of a segment: the seq of its roll frame.
     pub(crate) roll: Option<Seq>,
     /// Set on the first chunk of a segment that follows a roll.
@@ -132,9 +134,7 @@ impl<F: Fold> Stage<F> {
         staged: bool,
         before_roll: &mut dyn FnMut() -> Result<u64>,
     ) -> Result<Option<RolledTo>> {
-        let ends = u64::from(self.lineage.header_len) + ROLL_BYTES;
-        let room = |capacity: u64| capacity.saturating_sub(ends);
-        let bytes_max = room(self.lineage.segment_bytes_max);
+        let bytes_max = room(self.lineage.segment_bytes_max, self.lineage.header_len);
         if bytes > bytes_max {
             return Err(Error::TooLarge {
                 what: "what is appended at once, which must fit into one segment,",
@@ -297,6 +297,9 @@ impl<F: Fold> Stage<F> {
             put(&mut chunk.bytes, &sealed.head, draft);
             chunk.hints.push(hint);
             chunk.limit = limit;
+            if draft.kind == FrameKind::Event {
+                chunk.last_event = Some(sealed.header.seq);
+            }
         }
         self.staged_bytes += self.end - chunk_at;
     }
@@ -319,13 +322,34 @@ impl<F: Fold> Stage<F> {
         let bytes = std::mem::take(&mut self.spare);
         let (segment, file) = (Arc::clone(&self.segment), Arc::clone(&self.file));
         let (limit, hints) = (self.limit, Vec::new());
-        self.chunks.push(Chunk { segment, file, offset, bytes, hints, limit, roll: None, writer });
+        self.chunks.push(Chunk {
+            segment,
+            file,
+            offset,
+            bytes,
+            hints,
+            limit,
+            last_event: None,
+            roll: None,
+            writer,
+        });
     }
 
     /// Offset and limit of the active segment, for the writer of the mapping.
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
+}
+
+/// Bytes that a segment has for frames, its roll frame aside.
+const fn room(segment_bytes_max: u64, header_len: u32) -> u64 {
+    segment_bytes_max.saturating_sub(header_len as u64 + ROLL_BYTES)
+}
+
+/// Bytes of keys and body that a frame may have, so that a segment of `segment_bytes_max` has room for it.
+pub(crate) fn frame_room(segment_bytes_max: u64, header_len: u32) -> u64 {
+    let longest = room(segment_bytes_max, header_len).min(FRAME_BYTES_MAX.into());
+    longest.saturating_sub((frame::HEADER_LEN + frame::ALIGN) as u64)
 }
 
 /// Appends a frame with its padding to a buffer.

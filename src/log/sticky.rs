@@ -9,6 +9,10 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::storage::{File, Map, MapWriter};
+use crate::trace;
+
+/// A sync that takes longer than this is told of, in milliseconds.
+const SLOW_SYNC_MS: u64 = 1000;
 
 /// A segment's file: once a sync of it has failed, every later one does.
 #[derive(Debug)]
@@ -50,7 +54,14 @@ impl File for StickyFile {
                 std::io::Error::other("an earlier sync of this file failed"),
             ));
         }
+        let watch = trace::Stopwatch::start();
         let outcome = self.file.sync();
+        let took_ms = watch.millis();
+        if let Err(error) = &outcome {
+            trace::error!(LOG, file = self.name(), error = trace::shown(error); "a sync failed");
+        } else if took_ms > SLOW_SYNC_MS {
+            trace::warn!(LOG, file = self.name(), took_ms = took_ms; "a sync was slow");
+        }
         *has_failed = outcome.is_err();
         outcome
     }

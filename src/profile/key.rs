@@ -37,6 +37,18 @@ impl RowKind {
 }
 
 /// A person of a project by one of the two kinds of ids, which are separate name spaces.
+///
+/// Where a person is asked for, a `&str` means a user. `Debug` shows the length of the id and not the id.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::PersonRef;
+///
+/// assert_eq!(PersonRef::from("u_1"), PersonRef::User("u_1"));
+/// assert_ne!(PersonRef::User("u_1"), PersonRef::Anonymous("u_1"));
+/// assert_eq!(PersonRef::Anonymous("device_1").id(), "device_1");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PersonRef<'a> {
     /// An identified user, by `userId`.

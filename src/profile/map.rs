@@ -299,7 +299,27 @@ fn join_in(joiner: &mut Joiner, key: &[u8], joined: &mut Option<RowBytes>, fragm
     });
 }
 
-/// The profiles of a project in the order of kind and id. It ends behind the first error.
+/// The profiles of a project in the order of kind and id; made by [`View::profiles`](crate::View::profiles).
+///
+/// Users come first and then devices, each by the bytes of their ids. It ends behind the first error.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{PersonRef, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify_anonymous("device_1").set("locale", "pt-PT").append()?;
+/// scope.identify("u_1").set("plan", "pro").append()?;
+///
+/// let view = store.project(project).view()?;
+/// let profiles = view.profiles()?.collect::<envelog::Result<Vec<_>>>()?;
+/// let people: Vec<_> = profiles.iter().map(|profile| profile.person()).collect();
+/// assert_eq!(people, [PersonRef::User("u_1"), PersonRef::Anonymous("device_1")]);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 pub struct Profiles<'a> {
     rows: Merge<'a>,
     project_id: [u8; 16],

@@ -12,7 +12,7 @@ pub(crate) struct Source<'a> {
 }
 
 enum Rest<'a> {
-    Delta(Box<dyn Iterator<Item = (&'a [u8], &'a [u8])> + 'a>),
+    Delta(Box<dyn Iterator<Item = (&'a [u8], &'a [u8])> + Send + Sync + 'a>),
     Run { run: &'a Run, next: u32 },
 }
 

@@ -27,7 +27,7 @@ pub(crate) use delta::Delta;
 pub(crate) use fragment::Fragment;
 pub(crate) use map::{Frozen, ProfileMap};
 pub(crate) use merge::{Merge, Source};
-pub(crate) use run::{Origin, Run, write};
+pub(crate) use run::{Origin, RULES, Run, write};
 
 pub use key::PersonRef;
 pub use map::Profiles;

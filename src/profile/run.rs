@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::bytes::ByteReader;
 use crate::format::head::FileKind;
 use crate::format::manifest;
-use crate::storage::{self, Access, Blocks, Body, DerivedSource};
+use crate::storage::{self, Access, Blocks, Body, DerivedSource, File};
 use crate::types::Seq;
 
 pub(crate) use builder::write;
@@ -51,46 +51,26 @@ impl Run {
         hash_key: &[u8; 16],
     ) -> Result<Self> {
         let file = source.disk.open(&source.name, Access::Read)?;
-        let corrupt = |offset: usize, reason: &'static str| corrupt(&source.name, offset as u64, reason);
-        let mut head = [0; HEADER_LEN];
-        if file.read_at(0, &mut head)? < HEADER_LEN {
-            return Err(corrupt(0, "the file is shorter than its header"));
-        }
-        let mut reader = ByteReader::new(&head);
-        FileKind::ProfileRun.check_head(&source.name, &mut reader)?;
-        let (covered, crc) = head.split_at_checked(CRC_AT).unwrap_or((&head, &[]));
-        if crc != listed.file.crc.to_le_bytes() || crc32fast::hash(covered).to_le_bytes() != crc {
-            return Err(corrupt(CRC_AT, "the header's checksum does not match"));
-        }
-        let header = Header::parse(&mut reader)
-            .ok_or_else(|| corrupt(16, "the header's checksum matches and its content makes no sense"))?;
-        let is_listed = header.number == listed.number
-            && header.first_seq == listed.first_seq
-            && header.last_seq == listed.last_seq
-            && header.file_len == listed.file.len
-            && header.rules == listed.file.rules;
-        if !is_listed || header.store_id != store_id || header.hash_check != hash_check(hash_key) {
-            return Err(corrupt(16, "the file is not the run that the manifest lists"));
-        }
-        if header.rules != RULES {
-            return Err(corrupt(56, "the run was made by other rules"));
-        }
-        if file.len()? != header.file_len {
-            return Err(corrupt(104, "the file is not as long as it says"));
-        }
-        let tables = header.tables().ok_or_else(|| corrupt(16, "the header makes no sense"))?;
-        let mut crcs = crc32fast::Hasher::new();
-        storage::read_pieces(&*file, tables.blocks.clone(), |piece| crcs.update(piece))?;
-        if crcs.finalize() != header.blocks_crc {
-            return Err(corrupt(116, "the block checksums do not match theirs"));
-        }
+        let (header, tables) = read_header(&*file, listed, store_id, hash_key)?;
         let map = file.map_whole()?;
         if map.committed() != header.file_len {
-            return Err(corrupt(104, "the file is not as long as it says"));
+            return Err(corrupt(&source.name, 104, "the file is not as long as it says"));
         }
-        let start = HEADER_LEN as u64;
-        let body = Body { start, len: tables.blocks.start - start, crcs_at: tables.blocks.start };
-        Ok(Self { blocks: Blocks::of_file(source, map, body), header, tables })
+        Ok(Self { blocks: Blocks::of_file(source, map, body(&tables)), header, tables })
+    }
+
+    /// Checks what opening checks, without a mapping, and tells where the blocks stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::open`].
+    pub(crate) fn check_header(
+        file: &dyn File,
+        listed: &manifest::ProfileRun,
+        store_id: [u8; 16],
+        hash_key: &[u8; 16],
+    ) -> Result<Body> {
+        read_header(file, listed, store_id, hash_key).map(|(_, tables)| body(&tables))
     }
 
     /// The number in the file's name.
@@ -232,6 +212,55 @@ impl Run {
     fn corrupt(&self, offset: u64, reason: &'static str) -> Error {
         corrupt(self.blocks.name(), offset, reason)
     }
+}
+
+/// Reads and checks the header and the list of block checksums.
+fn read_header(
+    file: &dyn File,
+    listed: &manifest::ProfileRun,
+    store_id: [u8; 16],
+    hash_key: &[u8; 16],
+) -> Result<(Header, Tables)> {
+    let corrupt = |offset: usize, reason: &'static str| corrupt(file.name(), offset as u64, reason);
+    let mut head = [0; HEADER_LEN];
+    if file.read_at(0, &mut head)? < HEADER_LEN {
+        return Err(corrupt(0, "the file is shorter than its header"));
+    }
+    let mut reader = ByteReader::new(&head);
+    FileKind::ProfileRun.check_head(file.name(), &mut reader)?;
+    let (covered, crc) = head.split_at_checked(CRC_AT).unwrap_or((&head, &[]));
+    if crc != listed.file.crc.to_le_bytes() || crc32fast::hash(covered).to_le_bytes() != crc {
+        return Err(corrupt(CRC_AT, "the header's checksum does not match"));
+    }
+    let header = Header::parse(&mut reader)
+        .ok_or_else(|| corrupt(16, "the header's checksum matches and its content makes no sense"))?;
+    let is_listed = header.number == listed.number
+        && header.first_seq == listed.first_seq
+        && header.last_seq == listed.last_seq
+        && header.file_len == listed.file.len
+        && header.rules == listed.file.rules;
+    if !is_listed || header.store_id != store_id || header.hash_check != hash_check(hash_key) {
+        return Err(corrupt(16, "the file is not the run that the manifest lists"));
+    }
+    if header.rules != RULES {
+        return Err(corrupt(56, "the run was made by other rules"));
+    }
+    if file.len()? != header.file_len {
+        return Err(corrupt(104, "the file is not as long as it says"));
+    }
+    let tables = header.tables().ok_or_else(|| corrupt(16, "the header makes no sense"))?;
+    let mut crcs = crc32fast::Hasher::new();
+    storage::read_pieces(file, tables.blocks.clone(), |piece| crcs.update(piece))?;
+    if crcs.finalize() != header.blocks_crc {
+        return Err(corrupt(116, "the block checksums do not match theirs"));
+    }
+    Ok((header, tables))
+}
+
+/// Where the blocks of a run stand.
+fn body(tables: &Tables) -> Body {
+    let start = HEADER_LEN as u64;
+    Body { start, len: tables.blocks.start.saturating_sub(start), crcs_at: tables.blocks.start }
 }
 
 fn corrupt(file: &str, offset: u64, reason: &'static str) -> Error {

@@ -14,6 +14,21 @@ use crate::limits::Limits;
 use crate::types::Nanos;
 
 /// What is known of a person's identity.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{ProfileState, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// assert_eq!(profile.state(), ProfileState::Identified);
+/// assert_eq!(profile.state().as_str(), "identified");
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ProfileState {
@@ -51,7 +66,26 @@ impl RowBytes {
 
 /// One person of a project: the traits as all identify events known so far make them, by event time.
 ///
-/// It does not depend on the order in which the events arrived.
+/// It does not depend on the order in which the events arrived. It is a copy: what is appended later does not change
+/// it. `Debug` shows neither id nor traits.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify("u_1").set("plan", "pro").set("seats", 5).append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// assert_eq!(profile.trait_value("plan").and_then(|plan| plan.as_str()), Some("pro"));
+/// assert_eq!(profile.traits().map(|each| each.name).collect::<Vec<_>>(), ["plan", "seats"]);
+/// assert!(profile.identified_at().is_some());
+/// assert!(!profile.is_over_limit());
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Profile {
     id: Box<str>,
@@ -60,14 +94,31 @@ pub struct Profile {
     over_limit: bool,
 }
 
-/// One trait of a profile.
+/// One trait of a profile; given by [`Profile::get`] and [`Profile::traits`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{DateTime, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
+/// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").at(noon).append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// let plan = profile.get("plan").expect("set above");
+/// assert_eq!((plan.name, plan.value.as_str(), plan.at), ("plan", Some("pro"), noon));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Trait<'a> {
     /// The trait's name.
     pub name: &'a str,
     /// What it was set to.
     pub value: ValueRef<'a>,
-    /// Timestamp of the event that set it.
+    /// Timestamp of the event that set it, to the nanosecond.
     pub at: DateTime<Utc>,
 }
 
@@ -108,7 +159,7 @@ impl Profile {
         (self.state() == ProfileState::Identified).then(|| time(timestamp))
     }
 
-    /// Whether the traits have grown over their limits; they are kept all the same.
+    /// Whether the traits have grown over [`Limits`](crate::Limits); they are kept all the same.
     pub const fn is_over_limit(&self) -> bool {
         self.over_limit
     }
@@ -136,7 +187,21 @@ impl Profile {
         Some(ValueRef::new(entry.value))
     }
 
-    /// The traits as one JSON object, names in byte order.
+    /// The traits as one JSON object (RFC 8259), compact, names in byte order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("seats", 5).set("plan", "pro").append()?;
+    ///
+    /// let profile = store.project(project).profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.traits_json(), r#"{"plan":"pro","seats":5}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn traits_json(&self) -> String {
         let mut out = vec![b'{'];
         for (index, each) in self.traits().enumerate() {
@@ -201,7 +266,25 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// The traits of a profile that are set, by name in byte order.
+/// The traits of a profile that are set, by name in byte order; made by [`Profile::traits`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify("u_1").set("plan", "pro").set("seats", 5).append()?;
+/// scope.identify("u_1").unset("seats").append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// let mut traits = profile.traits();
+/// assert_eq!(traits.next().map(|each| each.name), Some("plan"));
+/// assert!(traits.next().is_none());
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Traits<'a> {
     row: RowRef<'a>,
@@ -229,7 +312,24 @@ impl fmt::Debug for Traits<'_> {
     }
 }
 
-/// A trait name that is in use in a project.
+/// A trait name that is in use in a project; given by [`View::traits`](crate::View::traits).
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Kind, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify("u_1").set("seats", 5).append()?;
+/// scope.identify("u_2").set("seats", "many").append()?;
+///
+/// let seats = store.project(project).traits()?.remove(0);
+/// assert_eq!((seats.name.as_str(), seats.profiles), ("seats", 2));
+/// assert_eq!(seats.kinds, [Kind::Number, Kind::String]);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraitName {

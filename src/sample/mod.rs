@@ -40,6 +40,19 @@ use sessions::Sessions;
 use zipf::Zipf;
 
 /// What to generate. The default is a million full envelopes of four projects and 100,000 users over half a year.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::sample::{Generator, Options};
+///
+/// let options = Options { events: 100, users: 10, message_ids: true, ..Options::default() };
+/// let lines: Vec<String> = Generator::new(options.clone()).collect();
+/// assert_eq!(lines.len(), 100);
+/// assert!(lines.iter().all(|line| line.contains("\"messageId\":")));
+/// // The same options give the same bytes.
+/// assert!(Generator::new(options).eq(lines));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Another seed gives other data: 1.
@@ -68,11 +81,30 @@ pub struct Options {
 impl Options {
     /// The half year of one shop: 200,000 events of 2,000 users in sessions, so that a funnel, a timeline and a
     /// profile have something to tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::sample::{Generator, Options, project_id};
+    ///
+    /// let options = Options { events: 500, ..Options::shop() };
+    /// let project = project_id(0).to_string();
+    /// assert!(Generator::new(options).all(|line| line.contains(&project)));
+    /// ```
     pub fn shop() -> Self {
         Self { events: 200_000, projects: 1, users: 2_000, sessions: true, ..Self::default() }
     }
 
     /// The ids of the projects, each with the id of its organisation, the organisation first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::sample::{Options, org_id, project_id};
+    ///
+    /// let ids = Options { projects: 3, ..Options::default() }.project_ids();
+    /// assert_eq!(ids, [0, 1, 2].map(|project| (org_id(project), project_id(project))));
+    /// ```
     pub fn project_ids(&self) -> Vec<(Uuid, Uuid)> {
         (0..self.projects.max(1)).map(|project| (org_id(project), project_id(project))).collect()
     }
@@ -103,6 +135,16 @@ impl Default for Options {
 }
 
 /// Which fields an envelope has.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::sample::{Generator, Options, Shape};
+///
+/// let first = |shape| Generator::new(Options { events: 1, shape, ..Options::default() }).next().unwrap();
+/// assert!(first(Shape::Full).contains("\"context\":"));
+/// assert!(!first(Shape::Sparse).contains("\"context\":"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// All: mostly 500 to 650 bytes of JSON without a `messageId`.
@@ -128,21 +170,58 @@ const PRODUCTS: u64 = 1_000;
 const CART_MAX: usize = 3;
 
 /// The id of the organisation that the project with this number belongs to, the same for every seed.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::sample::org_id;
+///
+/// assert_eq!(org_id(0), org_id(1));
+/// assert_ne!(org_id(1), org_id(2));
+/// ```
 pub fn org_id(project: u32) -> Uuid {
     stable_id(5, u64::from(project / 2))
 }
 
 /// The id of the project with this number, from 0 on, the same for every seed.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::sample::project_id;
+///
+/// assert_ne!(project_id(0), project_id(1));
+/// assert_eq!(project_id(0).get_version_num(), 4);
+/// ```
 pub fn project_id(project: u32) -> Uuid {
     stable_id(6, u64::from(project))
 }
 
 /// The id of a user by rank; 0 is the most frequent one of every project.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::sample::{Generator, Options, user_id};
+///
+/// let frequent = user_id(0);
+/// let mut lines = Generator::new(Options { events: 1_000, users: 10, ..Options::default() });
+/// assert!(lines.any(|line| line.contains(&frequent)));
+/// ```
 pub fn user_id(rank: u32) -> String {
     format!("user_{rank:0digits$}", digits = render::USER_DIGITS)
 }
 
 /// The names of all event types but `identify`, the most frequent first.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{EventType, sample::event_types};
+///
+/// assert_eq!(event_types().len(), 60);
+/// assert!(event_types().all(EventType::follows_convention));
+/// ```
 pub fn event_types() -> impl ExactSizeIterator<Item = &'static str> {
     EVENT_TYPES.iter().map(|kind| kind.name)
 }
@@ -173,6 +252,21 @@ struct Scene {
 }
 
 /// Generates the envelopes, one after the other.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::Store;
+/// use envelog::sample::{Generator, Options};
+///
+/// let store = Store::in_memory()?;
+/// let mut batch = store.batch();
+/// for line in Generator::new(Options { events: 1_000, ..Options::shop() }) {
+///     batch.push_json(line.as_bytes())?;
+/// }
+/// assert_eq!(batch.commit()?.len(), 1_000);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Generator {
     random: Random,
@@ -190,7 +284,18 @@ enum Course {
 }
 
 impl Generator {
-    /// A generator at its first envelope. It needs about 10 bytes of memory for each user.
+    /// A generator at its first envelope. It needs about 10 bytes of memory for each user, and some 40 while it is
+    /// made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::sample::{Generator, Options};
+    ///
+    /// let mut lines = Generator::new(Options { events: 2, ..Options::default() });
+    /// assert!(lines.next().is_some_and(|line| line.starts_with("{\"orgId\":")));
+    /// assert_eq!(lines.count(), 1);
+    /// ```
     pub fn new(options: Options) -> Self {
         let options = options.within_bounds();
         let mut random = Random::new(mix_with(options.seed, 7));
@@ -209,6 +314,20 @@ impl Generator {
     /// Appends the next envelope to `out` as JSON on one line without its end, or returns false after the last one.
     ///
     /// Allocates nothing but room in `out`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::sample::{Generator, Options};
+    ///
+    /// let mut generator = Generator::new(Options { events: 2, ..Options::default() });
+    /// let mut line = String::new();
+    /// assert!(generator.next_line(&mut line));
+    /// assert!(line.ends_with('}'));
+    /// line.clear();
+    /// assert!(generator.next_line(&mut line));
+    /// assert!(!generator.next_line(&mut line));
+    /// ```
     pub fn next_line(&mut self, out: &mut String) -> bool {
         if self.left == 0 {
             return false;

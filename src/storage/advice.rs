@@ -43,6 +43,9 @@ impl Pages {
         if let Some(gate) = &memory.gate {
             return gate.populate();
         }
+        if memory.is_image {
+            return Ok(());
+        }
         populate(&memory.raw, &range).map_err(|error| self.error(error))
     }
 

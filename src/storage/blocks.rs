@@ -318,6 +318,42 @@ pub(crate) fn read_pieces(file: &dyn File, range: Range<u64>, mut take: impl FnM
     Ok(())
 }
 
+/// Reads all blocks of a file and tells the ranges of the file that are not as they were written, neighbours in one.
+///
+/// # Errors
+///
+/// Those of reading.
+pub(crate) fn damaged_blocks(file: &dyn File, body: &Body, mut tell: impl FnMut(Range<u64>)) -> Result<()> {
+    let mut blocks = vec![0; super::to_usize(BLOCKS_AT_ONCE_MAX * BLOCK_BYTES)];
+    let mut crcs = vec![0; super::to_usize(BLOCKS_AT_ONCE_MAX) * CRC_LEN];
+    let mut damaged: Option<Range<u64>> = None;
+    let mut at = 0;
+    while at < body.len {
+        let len = (body.len - at).min(blocks.len() as u64);
+        let wanted = blocks.get_mut(..super::to_usize(len)).unwrap_or_default();
+        let read = file.read_at(body.start.saturating_add(at), wanted)?;
+        let crcs_at = body.crcs_at.saturating_add(at / BLOCK_BYTES * CRC_LEN as u64);
+        let crcs_read = file.read_at(crcs_at, &mut crcs)?;
+        let whole = crcs.get(..crcs_read).unwrap_or_default();
+        for (number, start) in (0..len).step_by(super::to_usize(BLOCK_BYTES)).enumerate() {
+            let end = len.min(start + BLOCK_BYTES);
+            let bytes = part(blocks.get(..read).unwrap_or_default(), start..end);
+            let crc = whole.get(number * CRC_LEN..).and_then(<[u8]>::first_chunk::<CRC_LEN>);
+            if bytes.is_some_and(|bytes| Some(&crc32fast::hash(bytes).to_le_bytes()) == crc) {
+                continue;
+            }
+            let range = body.start + at + start..body.start + at + end;
+            match &mut damaged {
+                Some(before) if before.end == range.start => before.end = range.end,
+                _ => damaged.replace(range).into_iter().for_each(&mut tell),
+            }
+        }
+        at += len;
+    }
+    damaged.into_iter().for_each(&mut tell);
+    Ok(())
+}
+
 fn part(bytes: &[u8], range: Range<u64>) -> Option<&[u8]> {
     bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }

@@ -2,28 +2,159 @@
 
 use std::fmt;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 
-/// What tells the time.
-#[cfg_attr(not(any(test, feature = "testing")), expect(unreachable_pub, reason = "public for tests alone"))]
+/// What tells a store the time, in place of the system's clock: see [`Options::clock`](crate::Options::clock).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicI64, Ordering};
+///
+/// use envelog::{Clock, DateTime, Options, Utc, Uuid};
+///
+/// /// The time of a simulation that the host runs, in its milliseconds.
+/// #[derive(Debug)]
+/// struct Simulated(AtomicI64);
+///
+/// impl Clock for Simulated {
+///     fn now(&self) -> DateTime<Utc> {
+///         DateTime::from_timestamp_millis(self.0.load(Ordering::Relaxed)).unwrap_or_default()
+///     }
+/// }
+///
+/// let clock = Arc::new(Simulated(AtomicI64::new(1_500)));
+/// let store = Options::new().clock(clock).open_in_memory()?;
+/// let scope = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// scope.track("order.placed").user("u_1").append()?;
+///
+/// let event = store.project(Uuid::from_u128(2)).timeline("u_1", 1)?.remove(0);
+/// assert_eq!(event.timestamp().timestamp_millis(), 1_500);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now, in nanoseconds since 1970-01-01T00:00:00Z. It may step back.
-    fn now(&self) -> i64;
+    /// The time now, which a store keeps to the nanosecond. It may step back, be called by several threads at a time,
+    /// and is called for every append: it should be quick, and must not call the store.
+    fn now(&self) -> DateTime<Utc>;
 }
 
-/// The operating system's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SystemClock;
+/// A clock that stands still until it is set, for a host's tests.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use envelog::{ManualClock, Options, Uuid};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clock = Arc::new(ManualClock::new("2026-03-01T12:00:00Z".parse()?));
+/// let store = Options::new().clock(clock.clone()).open_in_memory()?;
+/// let scope = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// scope.track("order.placed").user("u_1").append()?;
+/// clock.advance(Duration::from_mins(1));
+/// scope.track("order.paid").user("u_1").append()?;
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let times: Vec<_> = view.timeline("u_1").iter().map(|event| event.unwrap().timestamp()).collect();
+/// assert_eq!(times[1] - times[0], chrono::TimeDelta::seconds(60));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ManualClock {
+    /// Nanoseconds since 1970.
+    now: AtomicI64,
+    #[cfg(any(test, feature = "testing"))]
+    step: AtomicI64,
+}
 
-impl Clock for SystemClock {
-    fn now(&self) -> i64 {
-        let now = SystemTime::now();
-        match now.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
+impl ManualClock {
+    /// A clock at `now` that stands still.
+    ///
+    /// It keeps nanoseconds, from the year 1677 to 2262; a time outside of that is as far as it goes.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            now: AtomicI64::new(nanos(now)),
+            #[cfg(any(test, feature = "testing"))]
+            step: AtomicI64::new(0),
         }
+    }
+
+    /// Sets the time, forwards or back.
+    pub fn set(&self, now: DateTime<Utc>) {
+        // Relaxed: the number stands for itself; nothing else is ordered by it.
+        self.now.store(nanos(now), Ordering::Relaxed);
+    }
+
+    /// Moves the time forwards, at most to where its range ends.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        let later = |now: i64| Some(now.saturating_add(by));
+        // Relaxed: as for `set`.
+        let _ = self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+    }
+
+    /// Makes every reading move the time by `nanos` after it is taken. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn set_step(&self, nanos: i64) {
+        self.step.store(nanos, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> i64 {
+        #[cfg(any(test, feature = "testing"))]
+        return self.now.fetch_add(self.step.load(Ordering::Relaxed), Ordering::Relaxed);
+        #[cfg(not(any(test, feature = "testing")))]
+        self.now.load(Ordering::Relaxed)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(self.read())
+    }
+}
+
+/// Nanoseconds since 1970; a time that is outside their range, years 1677 to 2262, is as far as it goes.
+fn nanos(time: DateTime<Utc>) -> i64 {
+    let outside = if time.timestamp() < 0 { i64::MIN } else { i64::MAX };
+    time.timestamp_nanos_opt().unwrap_or(outside)
+}
+
+/// Where a store takes the time from. The system's clock is read without a step through calendar time.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum TimeSource {
+    /// The operating system's clock.
+    #[default]
+    System,
+    /// The host's.
+    Host(Arc<dyn Clock>),
+}
+
+impl TimeSource {
+    /// The time now, in nanoseconds since 1970-01-01T00:00:00Z. It may step back.
+    #[inline]
+    pub(crate) fn now(&self) -> i64 {
+        match self {
+            Self::System => system_nanos(),
+            Self::Host(clock) => nanos(clock.now()),
+        }
+    }
+}
+
+fn system_nanos() -> i64 {
+    let now = SystemTime::now();
+    match now.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
     }
 }
 
@@ -56,44 +187,9 @@ impl Entropy for OsEntropy {
 
 #[cfg(any(test, feature = "testing"))]
 mod testing {
-    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{Clock, Entropy, Result};
-
-    /// A clock that stands still until it is set, or that takes a fixed step each time it is read.
-    #[derive(Debug)]
-    pub struct ManualClock {
-        now: AtomicI64,
-        step: AtomicI64,
-    }
-
-    impl ManualClock {
-        /// A clock at `now`, in nanoseconds since 1970, that stands still.
-        pub const fn new(now: i64) -> Self {
-            Self { now: AtomicI64::new(now), step: AtomicI64::new(0) }
-        }
-
-        /// Sets the time, forwards or back.
-        pub fn set(&self, now: i64) {
-            self.now.store(now, Ordering::Relaxed);
-        }
-
-        /// Moves the time by `nanos`, which may be negative.
-        pub fn advance(&self, nanos: i64) {
-            self.now.fetch_add(nanos, Ordering::Relaxed);
-        }
-
-        /// Makes every reading move the time by `nanos` after it is taken.
-        pub fn set_step(&self, nanos: i64) {
-            self.step.store(nanos, Ordering::Relaxed);
-        }
-    }
-
-    impl Clock for ManualClock {
-        fn now(&self) -> i64 {
-            self.now.fetch_add(self.step.load(Ordering::Relaxed), Ordering::Relaxed)
-        }
-    }
+    use super::{Entropy, Result};
 
     /// The step of the `SplitMix64` sequence (Steele, Lea and Flood, 2014).
     const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -168,7 +264,7 @@ mod testing {
     }
 }
 #[cfg(any(test, feature = "testing"))]
-pub use testing::{ManualClock, SeededEntropy, SimRng};
+pub use testing::{SeededEntropy, SimRng};
 
 #[cfg(test)]
 mod tests {
@@ -177,18 +273,30 @@ mod tests {
     #[test]
     fn system_clock_tells_a_time_of_this_century() {
         let year_2024 = 1_704_067_200_000_000_000;
-        assert!(SystemClock.now() > year_2024);
+        assert!(TimeSource::System.now() > year_2024);
     }
 
     #[test]
     fn manual_clock_stands_still_until_it_is_moved() {
-        let clock = ManualClock::new(100);
-        assert_eq!((clock.now(), clock.now()), (100, 100));
-        clock.advance(-30);
-        assert_eq!(clock.now(), 70);
-        clock.set(5);
+        let at = DateTime::from_timestamp_nanos;
+        let clock = Arc::new(ManualClock::new(at(100)));
+        let source = TimeSource::Host(Arc::<ManualClock>::clone(&clock));
+        assert_eq!((source.now(), source.now()), (100, 100));
+        clock.advance(Duration::from_nanos(30));
+        assert_eq!(source.now(), 130);
+        clock.set(at(5));
         clock.set_step(10);
-        assert_eq!((clock.now(), clock.now(), clock.now()), (5, 15, 25));
+        assert_eq!((source.now(), source.now(), source.now()), (5, 15, 25));
+    }
+
+    #[test]
+    fn a_time_that_a_store_cannot_hold_is_as_far_as_it_goes() {
+        let clock = ManualClock::new(DateTime::<Utc>::MAX_UTC);
+        clock.advance(Duration::MAX);
+        let source = TimeSource::Host(Arc::new(clock));
+        assert_eq!(source.now(), i64::MAX);
+        let clock = ManualClock::new(DateTime::<Utc>::MIN_UTC);
+        assert_eq!(TimeSource::Host(Arc::new(clock)).now(), i64::MIN);
     }
 
     #[test]

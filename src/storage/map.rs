@@ -6,7 +6,6 @@
 //! where another program cuts the file, or where the disk cannot read a page that was evicted from memory.
 #![expect(unsafe_code, reason = "the one file of the crate that may hold unsafe code")]
 
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::ptr;
@@ -16,52 +15,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 
-use super::mappings::{Length, LogBounds};
+use super::mappings::{Length, LogBounds, Mappings};
 use super::{Access, to_usize};
 use crate::error::Result;
 
-/// One mapping of a file, or of the image of a simulated one.
+/// One mapping of a file, or the memory of an [`Image`].
 ///
 /// - (M1) The bytes `0 .. raw.len()` from the start of a page on stay mapped, shared and readable, as long as the
-///   memory lives; they are writable if `writable`.
+///   memory lives; they are writable if `writable` or `is_image`.
 /// - (M2) Only `copy_in` reaches them for writing.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) raw: MmapRaw,
+    /// Whether a [`MapWriter`] may store to it.
     pub(super) writable: bool,
+    /// Whether there is nothing behind the memory.
+    pub(super) is_image: bool,
     #[cfg(any(test, feature = "testing"))]
     pub(super) gate: Option<super::sim::Gate>,
 }
 
 impl Memory {
-    /// Maps the first `capacity` bytes of a file, whether it has them yet or not.
-    pub(super) fn of_file(file: &fs::File, access: Access, capacity: u64) -> io::Result<Arc<Self>> {
-        let mut options = MmapOptions::new();
-        options.len(to_usize(capacity));
-        let raw = match access {
-            Access::Read => options.map_raw_read_only(file)?,
-            Access::ReadWrite => options.map_raw(file)?,
-        };
-        Ok(Arc::new(Self {
-            raw,
-            writable: access == Access::ReadWrite,
-            #[cfg(any(test, feature = "testing"))]
-            gate: None,
-        }))
-    }
-
-    /// Zeroed memory for the image of a simulated file. The gate keeps copies of it apart from stores to it.
-    #[cfg(any(test, feature = "testing"))]
-    pub(super) fn of_image(capacity: u64, gate: super::sim::Gate) -> io::Result<Arc<Self>> {
-        let raw = MmapOptions::new().len(to_usize(capacity)).no_reserve_swap().map_anon()?.into();
-        Ok(Arc::new(Self { raw, writable: true, gate: Some(gate) }))
-    }
-
-    /// The mapped bytes.
-    pub(super) fn capacity(&self) -> u64 {
-        self.raw.len() as u64
-    }
-
     /// Copies `bytes` into the mapping.
     ///
     /// # Safety
@@ -77,40 +51,68 @@ impl Memory {
         // SAFETY: the caller promises the rest, and the memory is mapped while `self` is borrowed (M1).
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
+}
 
-    /// Copies `bytes` into the image of a simulated file as `pwrite` would, if `mappings` lets it.
+/// A file that is memory and has nothing behind it.
+///
+/// - (M7) Its memory is written by `write`, which borrows the image mutably, and read by `read`, which borrows it; a
+///   [`MapWriter`] stores to it only where there is a gate, which keeps these apart.
+#[derive(Debug)]
+pub(super) struct Image {
+    memory: Arc<Memory>,
+}
+
+impl Image {
+    /// Zeroed memory, which costs nothing until it is touched.
+    pub(super) fn new(capacity: u64) -> io::Result<Self> {
+        let raw = MmapOptions::new().len(to_usize(capacity)).no_reserve_swap().map_anon()?.into();
+        let memory = Memory {
+            raw,
+            writable: false,
+            is_image: true,
+            #[cfg(any(test, feature = "testing"))]
+            gate: None,
+        };
+        Ok(Self { memory: Arc::new(memory) })
+    }
+
+    /// Zeroed memory that may also be stored to through a mapping.
     #[cfg(any(test, feature = "testing"))]
-    pub(super) fn write_image(
-        &self,
-        mappings: &super::mappings::Mappings,
-        offset: u64,
-        bytes: &[u8],
-    ) -> io::Result<()> {
+    pub(super) fn gated(capacity: u64, gate: super::sim::Gate) -> io::Result<Self> {
+        let raw = MmapOptions::new().len(to_usize(capacity)).no_reserve_swap().map_anon()?.into();
+        Ok(Self { memory: Arc::new(Memory { raw, writable: true, is_image: true, gate: Some(gate) }) })
+    }
+
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// Copies `bytes` in as `pwrite` would, if `mappings`, which has all mappings of this memory, lets it.
+    pub(super) fn write(&mut self, mappings: &Mappings, offset: u64, bytes: &[u8]) -> io::Result<()> {
         mappings.check_write(offset, bytes.len() as u64)?;
-        if self.gate.is_none() || offset.saturating_add(bytes.len() as u64) > self.capacity() {
+        if offset.saturating_add(bytes.len() as u64) > self.memory.capacity() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        // SAFETY: the bytes are mapped as was just checked, and images are writable (M1) and always exist; no reader
-        // sees them (checked above, M5), so no reference to them exists and `bytes` is not among them; other threads
-        // reach an image through the gate only.
-        unsafe { self.copy_in(offset, bytes) };
+        // SAFETY: the bytes are mapped as was just checked, and anonymous memory is writable and always exists; no
+        // reader sees them (checked above, M5), so no reference to them exists and `bytes` is not among them; other
+        // threads are kept away by the borrow or by the gate (M7).
+        unsafe { self.memory.copy_in(offset, bytes) };
         Ok(())
     }
 
-    /// Copies bytes of the image of a simulated file out, zeros where it has none.
-    #[cfg(any(test, feature = "testing"))]
-    pub(super) fn read_image(&self, offset: u64, out: &mut [u8]) {
+    /// Copies bytes out, zeros where it has none.
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
         out.fill(0);
-        let Some(gate) = self.gate.as_ref() else { return };
-        let length = self.capacity().saturating_sub(offset).min(out.len() as u64);
+        let length = self.memory.capacity().saturating_sub(offset).min(out.len() as u64);
         if length == 0 {
             return;
         }
-        let _closed = gate.close();
+        #[cfg(any(test, feature = "testing"))]
+        let _closed = self.memory.gate.as_ref().map(super::sim::Gate::close);
         // SAFETY: offset < capacity, as the length is not 0, and all of that is mapped (M1).
-        let source = unsafe { self.raw.as_ptr().add(to_usize(offset)) };
-        // SAFETY: the length ends inside the mapping and inside `out`, which is memory of its own; stores to an image
-        // are made behind the gate, which is closed here.
+        let source = unsafe { self.memory.raw.as_ptr().add(to_usize(offset)) };
+        // SAFETY: the length ends inside the mapping and inside `out`, which is memory of its own; stores are kept
+        // away by the borrow or by the gate, which is closed here (M7).
         unsafe { ptr::copy_nonoverlapping(source, out.as_mut_ptr(), to_usize(length)) };
     }
 }
@@ -224,9 +226,8 @@ impl Map {
     /// A sync of a file whose pages are entered for writing protects them one by one, and tells every processor of
     /// each. Where the system cannot do this, nothing happens.
     pub(crate) fn release_pages(&self) {
-        #[cfg(any(test, feature = "testing"))]
-        if self.region.memory.gate.is_some() {
-            return; // The image of a simulated file is this memory and nothing else.
+        if self.region.memory.is_image {
+            return; // The file is this memory and nothing else.
         }
         // SAFETY: the mapping is shared (M1), so that its bytes are those of the file, and dropping entries of the
         // page table changes none: a dirty page stays in the page cache. References into it stay valid.

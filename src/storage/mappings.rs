@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::sync::{Arc, Weak};
 
+use memmap2::MmapOptions;
 use parking_lot::Mutex;
 
-use super::Access;
 use super::map::{Map, MapWriter, Memory, Region};
+use super::{Access, to_usize};
 use crate::error::Error;
 
 /// Tells the present length of a mapped file in bytes.
@@ -19,6 +20,30 @@ pub(super) trait Length: fmt::Debug + Send + Sync {
 impl Length for fs::File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+}
+
+impl Memory {
+    /// Maps the first `capacity` bytes of a file, whether it has them yet or not.
+    pub(super) fn of_file(file: &fs::File, access: Access, capacity: u64) -> io::Result<Arc<Self>> {
+        let mut options = MmapOptions::new();
+        options.len(to_usize(capacity));
+        let raw = match access {
+            Access::Read => options.map_raw_read_only(file)?,
+            Access::ReadWrite => options.map_raw(file)?,
+        };
+        Ok(Arc::new(Self {
+            raw,
+            writable: access == Access::ReadWrite,
+            is_image: false,
+            #[cfg(any(test, feature = "testing"))]
+            gate: None,
+        }))
+    }
+
+    /// The mapped bytes.
+    pub(super) fn capacity(&self) -> u64 {
+        self.raw.len() as u64
     }
 }
 
@@ -117,7 +142,6 @@ impl Mappings {
     }
 
     /// Whether a writer of a mapping lives: its memory cannot be exchanged for other memory.
-    #[cfg(any(test, feature = "testing"))]
     pub(super) fn are_pinned(&self) -> bool {
         self.live.lock().has_writer()
     }

@@ -17,22 +17,27 @@ mod env;
 mod map;
 mod mappings;
 mod memory;
+mod memory_disk;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
 
 pub(crate) use advice::Pages;
-pub(crate) use blocks::{BLOCK_BYTES, Blocks, Body, DerivedSource, Remake, is_damage, read_pieces};
+pub(crate) use blocks::{
+    BLOCK_BYTES, Blocks, Body, DerivedSource, Remake, damaged_blocks, is_damage, read_pieces,
+};
 #[cfg_attr(
     not(any(test, feature = "testing")),
     expect(unreachable_pub, reason = "public for tests alone")
 )]
-pub use env::{Clock, Entropy};
+pub use env::Entropy;
+pub use env::{Clock, ManualClock};
+pub(crate) use env::{OsEntropy, TimeSource};
 #[cfg(any(test, feature = "testing"))]
-pub use env::{ManualClock, SeededEntropy, SimRng};
-pub(crate) use env::{OsEntropy, SystemClock};
+pub use env::{SeededEntropy, SimRng};
 pub(crate) use map::{ForkMark, Map, MapWriter, prefetch_item};
 pub(crate) use memory::MemoryFile;
+pub(crate) use memory_disk::MemoryDisk;
 pub(crate) use real::DirDisk;
 
 /// The file whose lock makes a process the writer of a store.

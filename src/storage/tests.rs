@@ -6,16 +6,22 @@ use super::sim::SimDisk;
 use super::*;
 
 /// A real disk with the directory that it stands in, and a simulated one.
-fn disks() -> Vec<(Option<TempDir>, Arc<dyn Disk>)> {
+fn lasting_disks() -> Vec<(Option<TempDir>, Arc<dyn Disk>)> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let real = DirDisk::open(&directory.path().join("store"), true).expect("a new store");
     vec![(Some(directory), Arc::new(real)), (None, Arc::new(SimDisk::default()))]
 }
 
-fn on_each_disk(test: impl Fn(&dyn Disk)) {
-    for (_directory, disk) in disks() {
+/// For what a disk in memory has no need of: a lock, and stores through a mapping.
+fn on_each_lasting_disk(test: impl Fn(&dyn Disk)) {
+    for (_directory, disk) in lasting_disks() {
         test(&*disk);
     }
+}
+
+fn on_each_disk(test: impl Fn(&dyn Disk)) {
+    on_each_lasting_disk(&test);
+    test(&MemoryDisk::new());
 }
 
 fn contents(disk: &dyn Disk, name: &str) -> Option<Vec<u8>> {
@@ -176,7 +182,7 @@ fn a_handle_for_reading_writes_nothing() {
 
 #[test]
 fn one_writer_or_any_number_of_readers_hold_the_lock() {
-    on_each_disk(|disk| {
+    on_each_lasting_disk(|disk| {
         let unguarded = disk.lock(LockMode::Shared).expect("no lock file").expect("nothing to guard");
         let writer = disk.lock(LockMode::Exclusive).expect("locked").expect("free");
         assert!(disk.exists(LOCK_NAME).expect("looked up"));
@@ -225,7 +231,7 @@ fn a_map_gives_committed_bytes_at_or_above_the_floor_only() {
 
 #[test]
 fn a_slice_taken_before_a_publish_stays_as_it_was() {
-    on_each_disk(|disk| {
+    on_each_lasting_disk(|disk| {
         let file = disk.create("a").expect("created");
         fill_zeros(&*file, 0, 1 << 16).expect("filled");
         let (mut writer, map) = file.map_log(0, 0, 1 << 16).expect("mapped");
@@ -245,7 +251,7 @@ fn a_slice_taken_before_a_publish_stays_as_it_was() {
 
 #[test]
 fn nothing_is_stored_below_the_committed_end_or_beyond_the_limit() {
-    on_each_disk(|disk| {
+    on_each_lasting_disk(|disk| {
         let file = disk.create("a").expect("created");
         fill_zeros(&*file, 0, 8192).expect("filled");
         let (mut writer, _map) = file.map_log(0, 100, 1 << 20).expect("mapped");
@@ -328,7 +334,7 @@ fn readers_on_other_threads_see_whole_records_only() {
     const RECORD: u64 = 40;
     const RECORDS: u64 = 20_000;
     let record_of = |number: u64| [number + 1; 5].map(u64::to_le_bytes);
-    on_each_disk(|disk| {
+    on_each_lasting_disk(|disk| {
         let file = disk.create("a").expect("created");
         fill_zeros(&*file, 0, RECORD * RECORDS).expect("filled");
         let (mut writer, map) = file.map_log(0, 0, RECORD * RECORDS).expect("mapped");

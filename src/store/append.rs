@@ -17,28 +17,28 @@ impl Store {
     /// Appends one event.
     ///
     /// When this returns, the event is visible to queries and survives what [`Durability`](crate::Durability) says:
-    /// by default a power loss.
+    /// by default a power loss. Threads that append at the same time share one sync.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] and [`Error::TooLarge`] for an envelope that breaks a rule, with nothing stored;
-    /// [`Error::NoSpace`] with nothing stored; [`Error::SyncFailed`] with the outcome unknown; [`Error::ReadOnly`],
-    /// [`Error::Closed`], [`Error::Poisoned`].
+    /// [`Error::Invalid`] and [`Error::TooLarge`] for an envelope that breaks a rule, also where its project belongs
+    /// to another organisation, with nothing stored; [`Error::NoSpace`] with nothing stored; [`Error::SyncFailed`]
+    /// with the outcome unknown; [`Error::ReadOnly`], [`Error::Closed`], [`Error::Poisoned`]; [`Error::Io`] with
+    /// nothing stored, for one in a process that was forked from the one that opened the store; [`Error::Corrupt`]
+    /// with nothing stored, where damage hides which organisation the project belongs to.
     ///
     /// # Examples
     ///
     /// ```
     /// use envelog::{Envelope, Store, Uuid};
     ///
-    /// # fn main() -> envelog::Result<()> {
-    /// # let directory = tempfile::tempdir().unwrap();
-    /// let store = Store::open(directory.path().join("data"))?;
+    /// let store = Store::in_memory()?;
     /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
     /// let envelope = Envelope::new(org, project, "billing", "order.placed").user("u_1").property("amount", 4200);
     /// let ack = store.append(envelope)?;
     /// assert_eq!(ack.position.seq.get(), 1);
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(store.project(project).view()?.events().count()?, 1);
+    /// # Ok::<(), envelog::Error>(())
     /// ```
     pub fn append(&self, envelope: impl std::borrow::Borrow<Envelope>) -> Result<Ack> {
         self.append_with(|writer, workspace, now| {
@@ -47,11 +47,34 @@ impl Store {
         })
     }
 
-    /// Appends one event given as JSON. White space around it is allowed.
+    /// Appends one event given as JSON (RFC 8259). White space around it is allowed.
+    ///
+    /// `timestamp` must be there, in RFC 3339 with an offset; `seq` and `receivedAt`, which an export has, are
+    /// assigned anew. When this returns, the event is what [`Store::append`] promises.
     ///
     /// # Errors
     ///
-    /// As [`Store::append`].
+    /// As [`Store::append`], and [`Error::Invalid`] for malformed JSON, an unknown field and a key that occurs twice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_json(
+    ///     br#"{"orgId":"00000000-0000-0000-0000-000000000001",
+    ///          "projectId":"00000000-0000-0000-0000-000000000002",
+    ///          "module":"billing","eventType":"order.placed","timestamp":"2024-03-13T10:21:14.250Z",
+    ///          "userId":"u_1","properties":{"amount":4200}}"#,
+    /// )?;
+    /// let timeline = store.project(Uuid::from_u128(2)).timeline("u_1", 1)?;
+    /// assert_eq!(timeline[0].timestamp().timestamp_subsec_millis(), 250);
+    ///
+    /// let refused = store.append_json(br#"{"event":"order.placed"}"#).unwrap_err();
+    /// assert!(refused.to_string().starts_with("event: is no field of an envelope"));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn append_json(&self, json: &[u8]) -> Result<Ack> {
         self.append_with(|writer, workspace, now| {
             let Workspace { scratch, accepted, .. } = workspace;
@@ -61,9 +84,28 @@ impl Store {
 
     /// Checks an envelope and hashes its addresses, so that appending it later has nothing left to do.
     ///
+    /// Nothing is stored. An envelope without a timestamp gets the time of this call.
+    ///
     /// # Errors
     ///
     /// [`Error::Invalid`] and [`Error::TooLarge`] for an envelope that breaks a rule; [`Error::ReadOnly`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let placed = Envelope::new(org, project, "billing", "order.placed").user("u_1");
+    /// let accepted = store.accept(&placed)?;
+    /// assert_eq!(accepted.event_type(), "order.placed");
+    /// assert_eq!(store.project(project).view()?.events().count()?, 0);
+    ///
+    /// let refused = store.accept(&placed.user("u\n1")).unwrap_err();
+    /// assert_eq!(refused.to_string(), "userId: must not contain control characters");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn accept(&self, envelope: &Envelope) -> Result<Accepted> {
         let writer = self.writer()?;
         let mut workspace = writer.workspace();
@@ -74,9 +116,25 @@ impl Store {
 
     /// Appends an event that was accepted by this store before.
     ///
+    /// When this returns, the event is what [`Store::append`] promises. That it was this store is not checked: the
+    /// addresses of one that another store accepted are tokens of that store's secret.
+    ///
     /// # Errors
     ///
     /// As [`Store::append`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let accepted = store.accept(&Envelope::new(org, project, "billing", "order.placed").user("u_1"))?;
+    /// let ack = store.append_accepted(&accepted)?;
+    /// assert_eq!(store.project(project).get(ack.position)?.unwrap().user_id(), Some("u_1"));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn append_accepted(&self, accepted: &Accepted) -> Result<Ack> {
         let writer = self.writer()?;
         let mut workspace = writer.workspace();
@@ -85,12 +143,32 @@ impl Store {
         outcome
     }
 
-    /// Appends events, all or none, also after a crash.
+    /// Appends events, all or none, also after a crash, and returns an answer for each in their order.
+    ///
+    /// When this returns, all of them are what [`Store::append`] promises; a view has all of them or none. An
+    /// iterator that gives nothing stores nothing.
     ///
     /// # Errors
     ///
     /// As [`Store::append`]; [`Error::InBatch`] names the envelope that breaks a rule, and [`Error::TooLarge`] is a
     /// batch that no segment can hold. Nothing is stored then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Error, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let event = |event_type| Envelope::new(org, project, "billing", event_type).user("u_1");
+    /// let acks = store.append_batch([event("order.placed"), event("order.paid")])?;
+    /// assert_eq!(acks.len(), 2);
+    ///
+    /// let refused = store.append_batch([event("order.shipped"), event("")]);
+    /// assert!(matches!(refused, Err(Error::InBatch { index: 1, .. })));
+    /// assert_eq!(store.project(project).view()?.events().count()?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn append_batch<E: std::borrow::Borrow<Envelope>>(
         &self,
         envelopes: impl IntoIterator<Item = E>,
@@ -106,11 +184,33 @@ impl Store {
 
     /// Stages one event and returns a ticket to wait on, so that one thread can have many durable appends under way.
     ///
-    /// A few MiB may be under way; then this waits. At levels other than `Synced` the event is appended at once.
+    /// When this returns, the event has its place; at `Synced` it is visible and durable when the ticket says so.
+    /// Events become durable in the order in which they were staged. A few MiB may be under way; then this waits. At
+    /// levels other than `Synced` the event is appended at once.
     ///
     /// # Errors
     ///
-    /// As [`Store::append`], but for [`Error::SyncFailed`], which the ticket gives.
+    /// As [`Store::append`], but for [`Error::SyncFailed`] at `Synced`, which the ticket gives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let mut tickets = Vec::new();
+    /// for number in 0..100 {
+    ///     let user = format!("u_{number}");
+    ///     tickets.push(store.submit(Envelope::new(org, project, "billing", "order.placed").user(user))?);
+    /// }
+    /// for ticket in tickets {
+    ///     let ack = ticket.wait()?;
+    ///     assert!(store.durable() >= ack.position.seq);
+    /// }
+    /// assert_eq!(store.project(project).view()?.events().count()?, 100);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn submit(&self, envelope: impl std::borrow::Borrow<Envelope>) -> Result<Ticket> {
         let writer = self.writer()?;
         let mut workspace = writer.workspace();
@@ -123,11 +223,23 @@ impl Store {
         staged
     }
 
-    /// Stages an event that was accepted by this store before; see [`Store::submit`].
+    /// Stages an event that was accepted by this store before; see [`Store::submit`] and [`Store::append_accepted`].
     ///
     /// # Errors
     ///
     /// As [`Store::submit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let placed = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed").user("u_1");
+    /// let ticket = store.submit_accepted(&store.accept(&placed)?)?;
+    /// assert_eq!(ticket.wait()?.position.seq.get(), 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn submit_accepted(&self, accepted: &Accepted) -> Result<Ticket> {
         let writer = self.writer()?;
         let mut workspace = writer.workspace();
@@ -137,6 +249,20 @@ impl Store {
     }
 
     /// An empty batch: events and cursors that are stored together or not at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let mut batch = store.batch();
+    /// batch.push(&Envelope::new(org, project, "billing", "order.placed").user("u_1"))?;
+    /// batch.push(&Envelope::new(org, project, "billing", "order.paid").user("u_1"))?;
+    /// assert_eq!(batch.commit()?.len(), 2);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn batch(&self) -> Batch {
         Batch::new(self.clone())
     }
@@ -161,7 +287,23 @@ impl Store {
     }
 }
 
-/// An event that was staged and may wait for its sync.
+/// An event that was staged and may wait for its sync; given by [`Store::submit`].
+///
+/// A ticket that is dropped takes nothing back: the event is stored with those around it.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let placed = shop.track("order.placed").user("u_1").submit()?;
+/// let paid = shop.track("order.paid").user("u_1").submit()?;
+/// let (placed, paid) = (placed.wait()?, paid.wait()?);
+/// assert!(placed.position.seq < paid.position.seq);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[must_use = "the event is not known to be durable before `wait` returns"]
 pub struct Ticket {
     log: Arc<Log<StoreFold>>,
@@ -177,11 +319,24 @@ impl std::fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    /// Waits until the event is what the level promises.
+    /// Waits until the event is what the level promises: visible and, at `Synced`, durable.
     ///
     /// # Errors
     ///
     /// [`Error::SyncFailed`]: the outcome is unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let project = Uuid::from_u128(2);
+    /// let ticket = store.scope(Uuid::from_u128(1), project, "billing").track("order.placed").submit()?;
+    /// let ack = ticket.wait()?;
+    /// assert!(store.project(project).get(ack.position)?.is_some());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn wait(self) -> Result<Ack> {
         let appended = self.log.wait(self.pending)?;
         let notes = fold_notes(&appended, appended.first).union(self.notes);

@@ -13,7 +13,27 @@ use crate::format::cursor::CursorKeys;
 use crate::types::{Nanos, Position};
 
 /// Names a cursor: a small state that a consumer keeps in the log.
+///
+/// A name has 1 to 128 bytes and no control characters. The cursors of the store and those of each project are name
+/// spaces of their own.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{CursorKey, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let backup = CursorKey::Store("backup");
+/// let webhooks = CursorKey::Project(Uuid::from_u128(2), "webhooks");
+/// let mut batch = store.batch();
+/// batch.set_cursor(backup, b"1.41")?;
+/// batch.commit()?;
+/// assert_eq!(store.cursor(backup)?.as_deref(), Some(&b"1.41"[..]));
+/// assert_eq!(store.cursor(webhooks)?, None);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CursorKey<'a> {
     /// A cursor of the whole store.
     Store(&'a str),
@@ -32,23 +52,24 @@ impl<'a> CursorKey<'a> {
 
 /// Events and cursors on their way into the log, stored together or not at all, also after a crash.
 ///
+/// Nothing is stored, and no lock is held, before the commit; a batch that is dropped leaves nothing behind. A batch
+/// must fit into one segment.
+///
 /// # Examples
 ///
 /// ```
 /// use envelog::{CursorKey, Envelope, Store, Uuid};
 ///
-/// # fn main() -> envelog::Result<()> {
-/// # let directory = tempfile::tempdir().unwrap();
-/// let store = Store::open(directory.path().join("data"))?;
+/// let store = Store::in_memory()?;
 /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
 /// let mut batch = store.batch();
 /// batch.push(&Envelope::new(org, project, "billing", "order.placed").user("u_1"))?;
 /// batch.set_cursor(CursorKey::Project(project, "import"), b"line 1")?;
 /// batch.commit()?;
 /// assert_eq!(store.cursor(CursorKey::Project(project, "import"))?.as_deref(), Some(&b"line 1"[..]));
-/// # Ok(())
-/// # }
+/// # Ok::<(), envelog::Error>(())
 /// ```
+#[must_use = "nothing is stored before `commit`"]
 pub struct Batch {
     store: Store,
     workspace: Option<Box<Workspace>>,
@@ -72,9 +93,25 @@ impl Batch {
 
     /// Checks an envelope and adds it. After an error the batch is as it was.
     ///
+    /// An envelope without a timestamp gets the time of this call.
+    ///
     /// # Errors
     ///
     /// [`Error::Invalid`] and [`Error::TooLarge`] for an envelope that breaks a rule; [`Error::ReadOnly`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let mut batch = store.batch();
+    /// batch.push(&Envelope::new(org, project, "billing", "order.placed").user("u_1"))?;
+    /// assert!(batch.push(&Envelope::new(org, project, "billing", "").user("u_1")).is_err());
+    /// assert_eq!(batch.len(), 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn push(&mut self, envelope: &Envelope) -> Result<()> {
         self.push_with(|store, workspace, now| {
             let Workspace { scratch, accepted, .. } = workspace;
@@ -82,11 +119,32 @@ impl Batch {
         })
     }
 
-    /// Checks an envelope given as JSON and adds it. After an error the batch is as it was.
+    /// Checks an envelope given as JSON (RFC 8259) and adds it. After an error the batch is as it was.
     ///
     /// # Errors
     ///
-    /// As [`Batch::push`].
+    /// As [`Batch::push`], and [`Error::Invalid`] for malformed JSON, an unknown field and a key that occurs twice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// # let placed = envelog::Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed");
+    /// # let placed = placed.at(envelog::DateTime::from_timestamp(1_710_325_274, 0).unwrap());
+    /// let lines = format!("{}\n{}\n", placed.to_json(), r#"{"eventType":"order.paid"}"#);
+    /// let (mut batch, mut rejected) = (store.batch(), Vec::new());
+    /// for (number, line) in lines.lines().enumerate() {
+    ///     if let Err(error) = batch.push_json(line.as_bytes()) {
+    ///         rejected.push((number + 1, error));
+    ///     }
+    /// }
+    /// batch.commit()?;
+    /// assert_eq!(rejected.len(), 1);
+    /// assert_eq!(store.project(Uuid::from_u128(2)).view()?.events().count()?, 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn push_json(&mut self, json: &[u8]) -> Result<()> {
         self.push_with(|store, workspace, now| {
             let Workspace { scratch, accepted, .. } = workspace;
@@ -99,16 +157,50 @@ impl Batch {
     /// # Errors
     ///
     /// [`Error::ReadOnly`]. Whether the project is another organisation's is known at the [`commit`](Self::commit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let placed = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed").user("u_1");
+    /// let accepted = store.accept(&placed)?;
+    /// let mut batch = store.batch();
+    /// batch.push_accepted(&accepted)?;
+    /// assert_eq!(batch.commit()?.len(), 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn push_accepted(&mut self, accepted: &Accepted) -> Result<()> {
         self.drafts()?.push_event(accepted)
     }
 
     /// Adds a cursor's new state: it is visible and durable together with the events.
     ///
+    /// Where a batch, or one after another, sets a cursor more than once, the last state counts.
+    ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] for a state over 64 KiB, [`Error::Invalid`] for a name that is empty or too long;
-    /// [`Error::ReadOnly`].
+    /// [`Error::TooLarge`] for a state over
+    /// [`Limits::cursor_state_bytes_max`](crate::Limits::cursor_state_bytes_max), 64 KiB by default;
+    /// [`Error::Invalid`] for a name that is empty, too long or has control characters; [`Error::ReadOnly`]. The
+    /// batch is then as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{CursorKey, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let import = CursorKey::Store("import");
+    /// for line in ["line 1000", "line 2000"] {
+    ///     let mut batch = store.batch();
+    ///     batch.set_cursor(import, line.as_bytes())?;
+    ///     batch.commit()?;
+    /// }
+    /// assert_eq!(store.cursor(import)?.as_deref(), Some(&b"line 2000"[..]));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn set_cursor(&mut self, key: CursorKey<'_>, state: &[u8]) -> Result<()> {
         let limits = &self.store.writer()?.limits;
         let keys = key.keys();
@@ -140,18 +232,51 @@ impl Batch {
     }
 
     /// Bytes that the batch takes in the log, at least. A batch must fit into one segment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let placed = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed").user("u_1");
+    /// let mut batch = store.batch();
+    /// while batch.bytes() < 64 * 1024 {
+    ///     batch.push(&placed)?;
+    /// }
+    /// assert_eq!(batch.commit()?.first().map(|ack| ack.position.seq.get()), Some(1));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn bytes(&self) -> usize {
         self.workspace.as_ref().map_or(0, |workspace| workspace.drafts.bytes())
     }
 
-    /// Stores everything in the batch, and returns an answer for each event.
+    /// Stores everything in the batch, and returns an answer for each event in the order of the events.
     ///
-    /// When this returns, all of it is visible and survives what the durability level says.
+    /// When this returns, all of it is visible and survives what the durability level says. A batch with nothing in
+    /// it stores nothing.
     ///
     /// # Errors
     ///
     /// As [`Store::append`]; [`Error::InBatch`] names the event whose project belongs to another organisation, and
     /// [`Error::TooLarge`] is a batch that no segment can hold. Nothing is stored then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Error, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, other, project) = (Uuid::from_u128(1), Uuid::from_u128(8), Uuid::from_u128(2));
+    /// let mut batch = store.batch();
+    /// batch.push(&Envelope::new(org, project, "billing", "order.placed").user("u_1"))?;
+    /// batch.push(&Envelope::new(other, project, "billing", "order.placed").user("u_1"))?;
+    ///
+    /// // A project belongs to the organisation that its first event names.
+    /// assert!(matches!(batch.commit(), Err(Error::InBatch { index: 1, .. })));
+    /// assert_eq!(store.project(project).view()?.events().count()?, 0);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn commit(mut self) -> Result<Vec<Ack>> {
         self.commit_and_clear()
     }
@@ -161,6 +286,26 @@ impl Batch {
     /// # Errors
     ///
     /// As [`Batch::commit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let mut batch = store.batch();
+    /// for number in 0..250 {
+    ///     batch.push(&Envelope::new(org, project, "billing", "order.placed").user(format!("u_{number}")))?;
+    ///     if batch.len() == 100 {
+    ///         batch.commit_and_clear()?;
+    ///         assert!(batch.is_empty());
+    ///     }
+    /// }
+    /// batch.commit()?;
+    /// assert_eq!(store.project(project).view()?.events().count()?, 250);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn commit_and_clear(&mut self) -> Result<Vec<Ack>> {
         let writer = self.store.writer()?;
         let Some(workspace) = &mut self.workspace else { return Err(Error::ReadOnly) };

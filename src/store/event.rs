@@ -21,7 +21,28 @@ pub use owned::Event;
 
 /// An event where it lies in the log: borrowed from a view, only its keys parsed.
 ///
-/// Properties and context are decoded when they are asked for, each time anew.
+/// Properties and context are decoded when they are asked for, each time anew. [`EventRef::to_event`] makes a copy
+/// that outlives the view. `Debug` shows no id and nothing of properties and context.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{PersonRef, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed").user("u_1").property("amount", 4200).append()?;
+///
+/// let view = store.project(project).view()?;
+/// for event in view.events().of_type("order.placed").iter() {
+///     let event = event?;
+///     assert_eq!(event.module(), "billing");
+///     assert_eq!(event.person(), Some(PersonRef::User("u_1")));
+///     assert_eq!(event.property("amount").and_then(|amount| amount.as_i64()), Some(4200));
+/// }
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct EventRef<'v> {
     frame: FrameView<'v>,
@@ -62,7 +83,7 @@ impl<'v> EventRef<'v> {
         self.frame.seq()
     }
 
-    /// When the store took the event in, by its own clock; never falling in seq order.
+    /// When the store took the event in, by its own clock, to the nanosecond; never falling in seq order.
     pub fn received_at(&self) -> DateTime<Utc> {
         time::to_datetime(self.frame.received_at())
     }
@@ -87,7 +108,7 @@ impl<'v> EventRef<'v> {
         self.keys.event_type
     }
 
-    /// When it happened.
+    /// When it happened, to the nanosecond: as the producer said, or else by the store's clock.
     pub fn timestamp(&self) -> DateTime<Utc> {
         time::to_datetime(self.keys.timestamp)
     }
@@ -137,6 +158,25 @@ impl<'v> EventRef<'v> {
     }
 
     /// One property: under this name, or at this path of names joined by points, such as `page.url`.
+    ///
+    /// A property whose whole name is `page.url` comes before one at that path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Object, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let page = Object::from([("url", "/pricing")]);
+    /// let viewed = store.scope(org, project, "analytics").track("page.viewed").property("page", page).append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let event = view.get(viewed.position)?.expect("appended above");
+    /// assert_eq!(event.property("page.url").and_then(|url| url.as_str()), Some("/pricing"));
+    /// assert!(event.property("page.title").is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn property(&self, path: &str) -> Option<ValueRef<'v>> {
         property_at(self.properties()?, path)
     }
@@ -147,17 +187,75 @@ impl<'v> EventRef<'v> {
     }
 
     /// An owned copy, which outlives the view.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Event, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// let newest: Option<Event> = {
+    ///     let view = store.project(project).view()?;
+    ///     view.timeline("u_1").newest_first().iter().next().transpose()?.map(|event| event.to_event())
+    /// };
+    /// assert_eq!(newest.unwrap().event_type(), "order.placed");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_event(&self) -> Event {
         Event::of(self)
     }
 
-    /// Appends the event as JSON in the envelope's own names, compact. It imports again to the same envelope, into this
-    /// store or one with the same secret; under another secret the tokens in it are no tokens, and are hashed again.
+    /// Appends the event as JSON (RFC 8259) in the envelope's own names, compact, times as RFC 3339 in UTC.
+    ///
+    /// It imports again to the same envelope, into this store or one with the same secret; under another secret the
+    /// tokens in it are no tokens, and are hashed again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let placed = store
+    ///     .scope(org, project, "billing")
+    ///     .track("order.placed")
+    ///     .user("u_1")
+    ///     .at(DateTime::from_timestamp(1_710_325_274, 0).unwrap())
+    ///     .append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let mut line = Vec::new();
+    /// view.get(placed.position)?.expect("appended above").to_json(&mut line);
+    /// let json = String::from_utf8(line).unwrap();
+    /// assert!(json.ends_with(r#""eventType":"order.placed","timestamp":"2024-03-13T10:21:14Z","userId":"u_1"}"#));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_json(&self, out: &mut Vec<u8>) {
         self.write_json(out, false);
     }
 
     /// Appends the event as JSON with `seq` and `receivedAt`, which an import accepts and assigns anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let placed = store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let mut line = Vec::new();
+    /// view.get(placed.position)?.expect("appended above").to_json_with_meta(&mut line);
+    /// assert!(String::from_utf8(line.clone()).unwrap().contains(r#""userId":"u_1","seq":1,"receivedAt":""#));
+    /// assert_eq!(store.append_json(&line)?.position.seq.get(), 2);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_json_with_meta(&self, out: &mut Vec<u8>) {
         self.write_json(out, true);
     }

@@ -1,6 +1,7 @@
 //! Opening a store: the log is made whole, and what is derived from it is believed, rebuilt or folded anew.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -12,11 +13,13 @@ use super::{Inner, Store};
 use crate::envelope::Acceptor;
 use crate::envelope::address::{AddressHasher, KeyId};
 use crate::error::{Error, Result};
+use crate::format::manifest::Manifest;
 use crate::format::names::SECRET;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::open::LogOptions;
-use crate::log::{Log, Parts};
+use crate::log::{Log, Parts, RecoveryReport};
 use crate::storage::{self, Disk};
+use crate::trace;
 
 mod folded;
 mod rebuild;
@@ -31,6 +34,8 @@ const SECRET_BYTES_MAX: u64 = 4096;
 
 /// Opens for writing.
 pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
+    let _span = trace::span!(OPEN, "open", store = trace::shown(disk.describe()), writer = true);
+    let watch = trace::Stopwatch::start();
     let opened = crate::log::open::open_writer(&disk, &*options.entropy, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let secret = secret(&*disk, &options)?;
@@ -46,17 +51,17 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         active,
         state: Arc::clone(&state),
         queue: Arc::clone(&queue),
-        segment_bytes_max: options.segment_bytes_max,
+        segment_bytes_max: options.segment_bytes(),
     };
     let parts = Parts {
         fold,
         decisions: Decisions::default(),
         gate: Box::new(SealGate(Arc::clone(&queue))),
-        clock: Arc::clone(&options.clock),
+        clock: options.clock.clone(),
         entropy: Arc::clone(&options.entropy),
         marks: Arc::clone(&state.marks),
         level: options.durability,
-        segment_bytes_max: options.segment_bytes_max,
+        segment_bytes_max: options.segment_bytes(),
     };
     let epoch = manifest.current().epoch();
     let log = Arc::new(Log::start(opened, Arc::clone(&manifest), parts)?);
@@ -72,7 +77,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     };
     let thread = std::thread::Builder::new()
         .name("envelog-seal".to_owned())
-        .spawn(move || sealer.run())
+        .spawn(trace::inherit(move || sealer.run()))
         .map_err(|error| Error::io("spawn", "the sealer", error))?;
     let writer = Writer {
         log,
@@ -84,16 +89,21 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         queue,
         sealer: Mutex::new(Some(thread)),
         workspaces: Mutex::new(Vec::new()),
+        was_told: AtomicBool::new(false),
     };
+    tell(&report, watch);
     Ok(Store { inner: Arc::new(Inner { state, disk, report, writer: Some(writer), manifest, _lock: None }) })
 }
 
 /// Opens for reading; nothing is changed.
 pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
+    let _span = trace::span!(OPEN, "open", store = trace::shown(disk.describe()), writer = false);
+    let watch = trace::Stopwatch::start();
     let opened = crate::log::open::open_reader(&disk, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let limits = Arc::new(options.limits);
     let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, None)?;
+    tell(&folded.report, watch);
     let inner = Inner {
         state: folded.state,
         disk,
@@ -105,9 +115,40 @@ pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     Ok(Store { inner: Arc::new(inner) })
 }
 
+/// Tells what opening found and did.
+fn tell(report: &RecoveryReport, watch: trace::Stopwatch) {
+    for file in &report.quarantined {
+        trace::warn!(OPEN, file = file.as_str(); "a file was put into quarantine");
+    }
+    for gap in &report.gaps {
+        let (from, to) = (gap.start().get(), gap.end().get());
+        trace::warn!(OPEN, from = from, to = to; "events are missing: a damaged range was given up");
+    }
+    for header in &report.damaged_headers {
+        let (file, reason) = (header.file.as_str(), header.reason.as_str());
+        trace::warn!(OPEN, file = file, reason = reason; "one copy of a segment's header is damaged");
+    }
+    for rebuilt in &report.rebuilt {
+        let (file, reason) = (rebuilt.file.as_str(), rebuilt.reason.as_str());
+        trace::warn!(OPEN, file = file, reason = reason; "a derived file was made anew from the log");
+    }
+    if !report.clean && !report.created {
+        trace::warn!(
+            OPEN, frames_kept = report.frames_kept, frames_dropped = report.frames_dropped,
+            bytes_scanned = report.bytes_scanned;
+            "the last writer did not close the store, and its log was recovered"
+        );
+    }
+    trace::info!(
+        OPEN, created = report.created, clean = report.clean, frames_kept = report.frames_kept,
+        took_ms = watch.millis();
+        "the store is open"
+    );
+}
+
 fn log_options(options: &Options) -> LogOptions {
     LogOptions {
-        segment_bytes_max: options.segment_bytes_max,
+        segment_bytes_max: options.segment_bytes(),
         header_len: options.header_len,
         create: options.create,
         on_corruption: options.on_corruption,
@@ -136,12 +177,23 @@ fn secret(disk: &dyn Disk, options: &Options) -> Result<Vec<u8>> {
     }
 }
 
+/// The keys of address tokens that a store has had, the present one included.
+fn known_keys(manifest: &Manifest) -> Vec<KeyId> {
+    let key_of = |bytes: &[u8; 8]| std::str::from_utf8(bytes).ok().and_then(KeyId::parse);
+    manifest.retired_address_keys.iter().chain([&manifest.address_key]).filter_map(key_of).collect()
+}
+
+/// A hasher whose tokens are thrown away: it knows the tokens to keep, and that is all that counts.
+pub(super) fn checking_hasher(options: &Options, store: Option<&Store>) -> AddressHasher {
+    let known = store.map(|store| known_keys(&store.inner.manifest.current())).unwrap_or_default();
+    let secret = options.secret.as_deref().unwrap_or(&[0; SECRET_BYTES]);
+    AddressHasher::new(secret, &known, options.ip_hashing, options.scrub_text)
+}
+
 /// The hasher of addresses. A key that was not used last time retires the one that was.
 fn hasher(secret: &[u8], options: &Options, manifest: &ManifestFile) -> Result<AddressHasher> {
     let current = manifest.current();
-    let key_of = |bytes: &[u8; 8]| std::str::from_utf8(bytes).ok().and_then(KeyId::parse);
-    let known: Vec<KeyId> =
-        current.retired_address_keys.iter().chain([&current.address_key]).filter_map(key_of).collect();
+    let known = known_keys(&current);
     let hasher = AddressHasher::new(secret, &known, options.ip_hashing, options.scrub_text);
     let key: [u8; 8] = hasher.key_id().as_str().as_bytes().try_into().unwrap_or_default();
     if key != current.address_key {

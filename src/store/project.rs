@@ -16,6 +16,24 @@ use crate::types::Position;
 ///
 /// Each method answers from the present moment. For several answers that agree with each other, take a
 /// [`view`](Self::view) and ask that.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed").user("u_1").append()?;
+/// shop.identify("u_1").set("plan", "pro").append()?;
+///
+/// let project = store.project(project);
+/// assert_eq!(project.timeline("u_1", 50)?.len(), 2);
+/// let profile = project.profile("u_1")?.expect("identified above");
+/// assert_eq!(profile.trait_value("plan").and_then(|plan| plan.as_str()), Some("pro"));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Project {
     source: Arc<dyn SnapshotSource>,
@@ -32,11 +50,31 @@ impl Project {
         self.id
     }
 
-    /// This moment of the project, held still.
+    /// This moment of the project, held still: all that was acknowledged before the call, and nothing that comes
+    /// after it.
+    ///
+    /// It takes two locks for a moment and reads nothing. A project without events has an empty view.
     ///
     /// # Errors
     ///
-    /// Those of the store where it cannot be read now.
+    /// None where the store is open in this process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    /// assert_eq!(view.events().count()?, 1);
+    /// assert_eq!(store.project(project).view()?.events().count()?, 2);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn view(&self) -> Result<View> {
         Ok(View::new(self.source.snapshot()?, self.id.into_bytes()))
     }
@@ -46,15 +84,53 @@ impl Project {
     /// # Errors
     ///
     /// As [`View::profile`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{PersonRef, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// shop.identify("u_1").set("plan", "pro").append()?;
+    /// shop.track("order.placed").user("u_2").append()?;
+    ///
+    /// let project = store.project(project);
+    /// assert!(project.profile("u_1")?.is_some());
+    /// assert!(project.profile("u_2")?.is_none(), "events alone make no profile");
+    /// assert!(project.profile(PersonRef::Anonymous("u_1"))?.is_none(), "devices have ids of their own");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn profile<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Profile>> {
         self.view()?.profile(person)
     }
 
-    /// The newest events of a person by timestamp, newest first.
+    /// The newest events of a person by timestamp, newest first, at most `newest` of them.
     ///
     /// # Errors
     ///
     /// As the items of [`View::timeline`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
+    /// let hour = std::time::Duration::from_hours(1);
+    /// shop.track("order.paid").user("u_1").at(noon + hour).append()?;
+    /// // It arrives late, and stands where it happened.
+    /// shop.track("order.placed").user("u_1").at(noon).append()?;
+    ///
+    /// let events = store.project(project).timeline("u_1", 50)?;
+    /// let types: Vec<_> = events.iter().map(|event| event.event_type()).collect();
+    /// assert_eq!(types, ["order.paid", "order.placed"]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn timeline<'p>(&self, person: impl Into<PersonRef<'p>>, newest: usize) -> Result<Vec<Event>> {
         let view = self.view()?;
         let timeline = view.timeline(person).newest_first().limit(newest);
@@ -66,6 +142,21 @@ impl Project {
     /// # Errors
     ///
     /// As [`View::activity`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// let project = store.project(project);
+    /// assert_eq!(project.activity("u_1")?.map(|activity| activity.events), Some(1));
+    /// assert_eq!(project.activity("u_2")?, None);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn activity<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Activity>> {
         self.view()?.activity(person)
     }
@@ -75,33 +166,95 @@ impl Project {
     /// # Errors
     ///
     /// As [`View::get`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    /// let ack = store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// assert_eq!(store.project(project).get(ack.position)?.unwrap().event_type(), "order.placed");
+    /// assert!(store.project(other).get(ack.position)?.is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn get(&self, position: Position) -> Result<Option<Event>> {
         Ok(self.view()?.get(position)?.map(|event| event.to_event()))
     }
 
-    /// The event types in use, by name.
+    /// The event types in use, by name in byte order.
     ///
     /// # Errors
     ///
     /// As [`View::event_types`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.placed").user("u_2").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    ///
+    /// let types = store.project(project).event_types()?;
+    /// let counts: Vec<_> = types.iter().map(|each| (each.name.as_str(), each.events)).collect();
+    /// assert_eq!(counts, [("order.paid", 1), ("order.placed", 2)]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn event_types(&self) -> Result<Vec<NameCount>> {
         self.view()?.event_types()
     }
 
-    /// The modules in use, by name.
+    /// The modules in use, by name in byte order.
     ///
     /// # Errors
     ///
     /// As [`View::modules`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").append()?;
+    /// store.scope(org, project, "analytics").track("page.viewed").append()?;
+    ///
+    /// let modules = store.project(project).modules()?;
+    /// assert_eq!(modules.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(), ["analytics", "billing"]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn modules(&self) -> Result<Vec<NameCount>> {
         self.view()?.modules()
     }
 
-    /// The ids of all users that have events, by their text.
+    /// The ids of all users that have events, in the byte order of their text.
     ///
     /// # Errors
     ///
     /// As [`View::users`] and its items.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// shop.track("order.placed").user("u_2").append()?;
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("page.viewed").anonymous("device_1").append()?;
+    /// assert_eq!(store.project(project).users()?, ["u_1", "u_2"]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn users(&self) -> Result<Vec<String>> {
         let view = self.view()?;
         let mut users = view.users()?.map(|user| user.map(str::to_owned)).collect::<Result<Vec<_>>>()?;
@@ -109,15 +262,36 @@ impl Project {
         Ok(users)
     }
 
-    /// The names of the traits in use, and what kinds of values they have.
+    /// The names of the traits in use, in byte order, and what kinds of values they have.
     ///
     /// # Errors
     ///
     /// As [`View::traits`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Kind, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let scope = store.scope(org, project, "billing");
+    /// scope.identify("u_1").set("plan", "pro").set("seats", 5).append()?;
+    /// scope.identify("u_2").set("plan", "free").append()?;
+    ///
+    /// let traits = store.project(project).traits()?;
+    /// assert_eq!((traits[0].name.as_str(), traits[0].profiles), ("plan", 2));
+    /// assert_eq!(traits[1].kinds, [Kind::Number]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn traits(&self) -> Result<Vec<TraitName>> {
         self.view()?.traits()
     }
 }
+
+// A snapshot is taken whole or not at all.
+impl std::panic::UnwindSafe for Project {}
+impl std::panic::RefUnwindSafe for Project {}
 
 impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,7 +26,7 @@ macro_rules! envelope_fields {
             self
         }
 
-        /// When it happened; without it, now.
+        /// When it happened; without it, now by the store's clock.
         pub fn at(mut self, timestamp: DateTime<Utc>) -> Self {
             self.envelope = self.envelope.at(timestamp);
             self
@@ -38,7 +38,7 @@ macro_rules! envelope_fields {
             self
         }
 
-        /// Sets one key of the context.
+        /// Sets one key of the context, replacing what it had.
         pub fn context(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
             self.envelope = self.envelope.context(key, value);
             self
@@ -53,14 +53,15 @@ macro_rules! envelope_fields {
 /// ```
 /// use envelog::{Store, Uuid};
 ///
-/// # fn main() -> envelog::Result<()> {
-/// # let directory = tempfile::tempdir().unwrap();
-/// let store = Store::open(directory.path().join("data"))?;
-/// let scope = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
 /// scope.track("order.placed").user("u_1").property("amount", 4200).append()?;
 /// scope.identify("u_1").set("plan", "pro").append()?;
-/// # Ok(())
-/// # }
+///
+/// let events = store.project(project).timeline("u_1", 10)?;
+/// assert_eq!(events.iter().map(|event| event.module()).collect::<Vec<_>>(), ["profiles", "billing"]);
+/// # Ok::<(), envelog::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -77,7 +78,20 @@ impl Scope {
         Self { store, org_id, project_id, module: module.into(), stamped: Arc::new(AtomicI64::new(0)) }
     }
 
-    /// Begins an event of this scope's module.
+    /// Begins an event of this scope's module. Nothing is checked or stored before [`Track::append`] or
+    /// [`Track::submit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// let ack = shop.track("order.placed").user("u_1").property("amount", 4200).append()?;
+    /// assert!(ack.notes.is_empty());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn track(&self, event_type: impl Into<String>) -> Track {
         let envelope = Envelope::new(self.org_id, self.project_id, &*self.module, event_type);
         Track { store: self.store.clone(), envelope }
@@ -85,14 +99,48 @@ impl Scope {
 
     /// Begins an identify of a user: traits that land on the user's profile.
     ///
-    /// It is stamped with a time later than that of every earlier identify of this scope and its clones, so that two
-    /// calls in a row never tie.
+    /// It is an ordinary event as well, of the module `profiles` whatever this scope's module is. It is stamped with
+    /// a time later than that of every earlier identify of this scope and its clones, so that two calls in a row
+    /// never tie.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let scope = store.scope(org, project, "billing");
+    /// scope.identify("u_1").set("plan", "free").set("seats", 5).append()?;
+    /// scope.identify("u_1").set("plan", "pro").unset("seats").append()?;
+    ///
+    /// let profile = store.project(project).profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.traits_json(), r#"{"plan":"pro"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn identify(&self, user_id: impl Into<String>) -> Identify {
         let envelope = Envelope::new(self.org_id, self.project_id, PROFILES_MODULE, "identify").user(user_id);
         Identify { scope: self.clone(), envelope }
     }
 
-    /// Begins an identify of an anonymous device: traits that land on the device's own profile.
+    /// Begins an identify of an anonymous device: traits that land on the device's own profile. Else as
+    /// [`Scope::identify`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{PersonRef, ProfileState, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "analytics").identify_anonymous("device_1").set("locale", "pt-PT").append()?;
+    ///
+    /// let device = PersonRef::Anonymous("device_1");
+    /// let profile = store.project(project).profile(device)?.expect("identified above");
+    /// assert_eq!(profile.state(), ProfileState::Anonymous);
+    /// assert_eq!(profile.traits_json(), r#"{"locale":"pt-PT"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn identify_anonymous(&self, anonymous_id: impl Into<String>) -> Identify {
         let envelope =
             Envelope::new(self.org_id, self.project_id, PROFILES_MODULE, "identify").anonymous(anonymous_id);
@@ -114,6 +162,28 @@ impl Scope {
 }
 
 /// An event under construction; see [`Scope::track`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed")
+///     .user("u_1")
+///     .anonymous("device_1")
+///     .message_id("order-7-placed")
+///     .property("amount", 4200)
+///     .context("locale", "pt-PT")
+///     .append()?;
+///
+/// let event = store.project(project).timeline("u_1", 1)?.remove(0);
+/// assert_eq!(event.anonymous_id(), Some("device_1"));
+/// assert_eq!(event.message_id(), Some("order-7-placed"));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is stored before `append`"]
 pub struct Track {
@@ -130,42 +200,109 @@ impl Track {
 
     envelope_fields!();
 
-    /// Sets one property.
+    /// Sets one property, replacing one of the same key.
     pub fn property(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.envelope = self.envelope.property(key, value);
         self
     }
 
-    /// Takes the properties from a type of the host's own.
+    /// Replaces all properties by the fields of a type of the host's own.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`](crate::Error::Invalid) where it does not become a JSON object.
+    /// As [`Envelope::properties_from`](crate::Envelope::properties_from).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order {
+    ///     amount: u32,
+    ///     currency: &'static str,
+    /// }
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let order = Order { amount: 4200, currency: "EUR" };
+    /// store.scope(org, project, "billing").track("order.placed").user("u_1").properties_from(&order)?.append()?;
+    ///
+    /// let event = store.project(project).timeline("u_1", 1)?.remove(0);
+    /// assert_eq!(event.properties().unwrap().to_string(), r#"{"amount":4200,"currency":"EUR"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn properties_from(mut self, properties: &(impl Serialize + ?Sized)) -> Result<Self> {
         self.envelope = self.envelope.properties_from(properties)?;
         Ok(self)
     }
 
-    /// Appends the event; see [`Store::append`].
+    /// Appends the event. When this returns, it is visible to queries and survives what the level says; see
+    /// [`Store::append`].
     ///
     /// # Errors
     ///
     /// As [`Store::append`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let ack = store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    /// assert_eq!(store.project(project).get(ack.position)?.unwrap().user_id(), Some("u_1"));
+    /// assert!(store.durable() >= ack.position.seq, "at the default level");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn append(self) -> Result<Ack> {
         self.store.append(&self.envelope)
     }
 
-    /// Stages the event; see [`Store::submit`].
+    /// Stages the event and returns a ticket to wait on; see [`Store::submit`].
     ///
     /// # Errors
     ///
     /// As [`Store::submit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// let tickets: Vec<_> = (0..10)
+    ///     .map(|number| shop.track("order.placed").property("number", number).submit())
+    ///     .collect::<envelog::Result<_>>()?;
+    /// for (ticket, seq) in tickets.into_iter().zip(1..) {
+    ///     assert_eq!(ticket.wait()?.position.seq.get(), seq);
+    /// }
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn submit(self) -> Result<Ticket> {
         self.store.submit(&self.envelope)
     }
 }
 
 /// An identify under construction; see [`Scope::identify`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify("u_1").set("plan", "pro").set_once("firstPlan", "pro").append()?;
+/// scope.identify("u_1").set("plan", "team").set_once("firstPlan", "team").append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// assert_eq!(profile.traits_json(), r#"{"firstPlan":"pro","plan":"team"}"#);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is stored before `append`"]
 pub struct Identify {
@@ -174,18 +311,19 @@ pub struct Identify {
 }
 
 impl Identify {
-    /// Sets a trait; [`Value::Null`] unsets it.
+    /// Sets a trait, replaced whole: of two sets or unsets the later by event time counts. [`Value::Null`] unsets it.
     pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.envelope = self.envelope.with_trait(name, value);
         self
     }
 
-    /// Unsets a trait.
+    /// Unsets a trait: the profile no longer shows it, and an older set that arrives later does not bring it back.
     pub fn unset(self, name: impl Into<String>) -> Self {
         self.set(name, Value::Null)
     }
 
-    /// Sets a trait that nothing has set or unset yet.
+    /// Sets a trait only while no plain set or unset has touched it, at whatever time; among several the earliest by
+    /// event time stays. A null sets nothing.
     pub fn set_once(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.envelope = self.envelope.with_trait_once(name, value);
         self
@@ -193,11 +331,31 @@ impl Identify {
 
     envelope_fields!();
 
-    /// Appends the identify. When this returns, the profile shows it.
+    /// Appends the identify. When this returns, the profile shows it, but for traits that an event with a later time
+    /// has set, and it survives what the level says; see [`Store::append`].
     ///
     /// # Errors
     ///
     /// As [`Store::append`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Note, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let scope = store.scope(org, project, "billing");
+    /// scope.identify("u_1").set("plan", "pro").append()?;
+    ///
+    /// // What happened earlier and arrives now does not undo it.
+    /// let earlier = DateTime::from_timestamp(1_710_325_274, 0).unwrap();
+    /// let ack = scope.identify("u_1").set("plan", "free").at(earlier).append()?;
+    /// assert!(ack.notes.contains(Note::StaleTraits));
+    /// let profile = store.project(project).profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.trait_value("plan").and_then(|plan| plan.as_str()), Some("pro"));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn append(self) -> Result<Ack> {
         let Self { scope, envelope } = self;
         if envelope.timestamp.is_some() {

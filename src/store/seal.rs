@@ -20,6 +20,7 @@ use crate::log::manifest_file::ManifestFile;
 use crate::log::{Marks, PoisonOnPanic, RollGate, Rolled, sync_rolled};
 use crate::profile::{self, Frozen};
 use crate::storage::{self, Disk};
+use crate::trace;
 
 /// How long the sealer waits before it tries again what failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -78,6 +79,12 @@ impl SealQueue {
     /// How often an append waited for a segment to be sealed.
     pub(super) fn waits(&self) -> u64 {
         self.state.lock().waits
+    }
+
+    /// Rolled segments that wait for their index, and damaged files that wait to be replaced.
+    pub(super) fn backlog(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.jobs.len(), state.mending.len())
     }
 
     /// Waits until every rolled segment is sealed and every damaged file was replaced, or sealing fails.
@@ -156,6 +163,7 @@ impl RollGate for SealGate {
         state.waits += 1;
         state.error = None;
         self.0.work.notify_one();
+        let watch = trace::Stopwatch::start();
         while state.jobs.len() >= UNSEALED_ROLLED_MAX && !state.stopping && !state.ended {
             if let Some(error) = &state.error {
                 // The sealer keeps its error and tries again on its own; this call must not wait for that.
@@ -164,6 +172,8 @@ impl RollGate for SealGate {
             }
             self.0.done.wait(&mut state);
         }
+        drop(state);
+        trace::debug!(SEAL, waited_ms = watch.millis(); "an append waited for a segment to be sealed");
         Ok(())
     }
 }
@@ -198,10 +208,21 @@ impl Sealer {
             match work {
                 Work::Seal(job) => {
                     let outcome = self.seal(&job);
+                    if let Err(error) = &outcome {
+                        let file = job.rolled.segment.name();
+                        trace::warn!(SEAL, file = file, error = trace::shown(error); "a segment could not be sealed");
+                    }
                     self.queue.finish(outcome);
                 }
                 Work::Mend(mending) => {
-                    let _ = self.mend(&mending);
+                    let file = trace::shown(mending.file);
+                    match self.mend(&mending) {
+                        Ok(()) => trace::info!(SEAL, file = file; "a damaged file was replaced"),
+                        Err(error) => {
+                            let error = trace::shown(&error);
+                            trace::warn!(SEAL, file = file, error = error; "a damaged file could not be replaced");
+                        }
+                    }
                     self.queue.finish_mending();
                 }
             }
@@ -240,6 +261,8 @@ impl Sealer {
     }
 
     fn seal(&self, job: &SealJob) -> Result<()> {
+        let _span = trace::span!(SEAL, "seal", segment = job.rolled.segment.name());
+        let watch = trace::Stopwatch::start();
         // No derived thing runs ahead of the durable log.
         sync_rolled(&job.rolled, &self.marks)?;
         let derived = self.derived();
@@ -262,8 +285,15 @@ impl Sealer {
         segment.release_file();
         self.state.replace(id, SegmentHandle::sealed(segment, Arc::new(index)));
         self.state.profiles.lock().flushed(Arc::new(run));
-        // A compaction that fails costs nothing but the room; the next one tries again.
-        let _ = self.compact(&derived);
+        trace::info!(
+            SEAL, file = job.rolled.segment.name(), frames = footer.frames, bytes = footer.end,
+            took_ms = watch.millis();
+            "a segment was sealed"
+        );
+        if let Err(error) = self.compact(&derived) {
+            // It costs nothing but the room; the next one tries again.
+            trace::warn!(SEAL, error = trace::shown(&error); "profile runs could not be merged");
+        }
         Ok(())
     }
 
@@ -275,6 +305,8 @@ impl Sealer {
             let Some(inputs) = profile::choose(&lengths).and_then(|range| runs.get(range)) else {
                 return Ok(());
             };
+            let _span = trace::span!(SEAL, "compact", runs = inputs.len());
+            let watch = trace::Stopwatch::start();
             let (listed, run) = derived.compact_runs(inputs)?;
             self.disk.sync_dir()?;
             let replaced: Vec<u64> = inputs.iter().map(|run| run.number()).collect();
@@ -288,6 +320,8 @@ impl Sealer {
             for number in replaced {
                 derived.remove_run(number);
             }
+            let bytes = listed.file.len;
+            trace::info!(SEAL, bytes = bytes, took_ms = watch.millis(); "profile runs were merged");
         }
     }
 }

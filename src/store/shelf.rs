@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::log::segment::Segment;
 use crate::profile::{self, Merge, ProfileMap, Source};
 use crate::storage::{MemoryFile, Remake};
+use crate::trace;
 use crate::types::SegmentId;
 
 /// A sealed segment and its line in the manifest.
@@ -87,6 +88,7 @@ impl Shelf {
     fn remade(&self, file: FileName, bytes: Vec<u8>) -> Arc<[u8]> {
         let bytes: Arc<[u8]> = bytes.into();
         self.rebuilt.fetch_add(1, Ordering::Relaxed);
+        trace::warn!(SEAL, file = trace::shown(file); "a damaged file was made anew from the log by the read that met it");
         if let Some(queue) = &self.queue {
             queue.mend(Mending { file, bytes: Arc::clone(&bytes) });
         }

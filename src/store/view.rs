@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::event::EventRef;
 use super::handle::{Pinned, SegmentView, Snapshot};
-use super::query::{EventQuery, Timeline};
+use super::query::{EventQuery, Query, Timeline};
 use crate::envelope::time;
 use crate::error::{Error, Result};
 use crate::format::manifest::{epoch_of, taken_back};
@@ -22,14 +22,51 @@ use crate::types::{Ordinal, Position, Seq};
 /// report and not for good.
 ///
 /// Where an index or a file of profiles turns out to be damaged, the read that meets it makes it anew from the log,
-/// which takes as long as reading the segments that it is of, and every view goes on with the new one, also views that
-/// were taken before and views that outlive the store. [`Error::Corrupt`] is what is left where the log is damaged too.
+/// which takes as long as reading the segments that it is of, and every view goes on with the new one, also views
+/// that were taken before and views that outlive the store. [`Error::Corrupt`] is what is left where the log is
+/// damaged too.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed").user("u_1").append()?;
+/// shop.identify("u_1").set("plan", "pro").append()?;
+///
+/// let view = store.project(project).view()?;
+/// shop.track("order.paid").user("u_1").append()?;
+/// // What came after it is not in the view, in no answer of it.
+/// assert_eq!(view.events().count()?, 2);
+/// assert_eq!(view.timeline("u_1").iter().count(), 2);
+/// assert_eq!(view.event_types()?.len(), 2);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct View {
     pinned: Arc<Pinned>,
 }
 
-/// The events of one event type or of one module.
+/// The events of one event type or of one module; given by [`View::event_types`] and [`View::modules`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{DateTime, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
+/// store.scope(org, project, "billing").track("order.placed").user("u_1").at(noon).append()?;
+///
+/// let placed = store.project(project).event_types()?.remove(0);
+/// assert_eq!((placed.name.as_str(), placed.events), ("order.placed", 1));
+/// assert_eq!((placed.first, placed.last), (noon, noon));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NameCount {
@@ -43,7 +80,22 @@ pub struct NameCount {
     pub last: DateTime<Utc>,
 }
 
-/// What a person did, in numbers.
+/// What a person did, in numbers; given by [`View::activity`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{DateTime, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
+/// store.scope(org, project, "billing").track("order.placed").user("u_1").at(noon).append()?;
+///
+/// let activity = store.project(project).activity("u_1")?.expect("one event");
+/// assert_eq!((activity.first, activity.last, activity.events), (noon, noon, 1));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Activity {
@@ -55,6 +107,10 @@ pub struct Activity {
     pub events: u64,
 }
 
+// What a view shows never changes, and what it caches is stored whole.
+impl std::panic::UnwindSafe for View {}
+impl std::panic::RefUnwindSafe for View {}
+
 impl View {
     pub(crate) fn new(snapshot: Snapshot, project_id: [u8; 16]) -> Self {
         Self { pinned: Arc::new(Pinned::new(snapshot, project_id)) }
@@ -64,74 +120,182 @@ impl View {
         &self.pinned
     }
 
-    /// The last seq of the whole store that the view sees.
+    /// The last seq of the whole store that the view sees; 0 where the store had no frame.
     pub fn visible(&self) -> Seq {
         self.pinned.snapshot.visible
     }
 
     /// Begins a question about events; they come in seq order.
     pub fn events(&self) -> EventQuery<'_> {
-        EventQuery::new(self)
+        EventQuery::new(self, Query::default())
     }
 
-    /// Begins the timeline of a person: its events in (timestamp, seq) order.
+    /// Asks a question that is kept as plain data; more conditions may be added to it here.
+    pub fn query(&self, query: &Query) -> EventQuery<'_> {
+        EventQuery::new(self, query.clone())
+    }
+
+    /// Begins the timeline of a person: its events in (timestamp, seq) order. A `&str` is a user's id; for a device
+    /// say [`PersonRef::Anonymous`].
     pub fn timeline<'p>(&self, person: impl Into<PersonRef<'p>>) -> Timeline<'_> {
         Timeline::new(self, person.into())
     }
 
-    /// The profile of a person, if an identify made one.
+    /// The profile of a person, if an identify made one. A `&str` is a user's id.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let profile = view.profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.traits_json(), r#"{"plan":"pro"}"#);
+    /// assert!(view.profile("u_2")?.is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn profile<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Profile>> {
         self.pinned.snapshot.profiles.get(self.pinned.project_id, person.into())
     }
 
-    /// All profiles of the project, users by their ids and then devices by theirs.
+    /// All profiles of the project, users by their ids and then devices by theirs, in byte order.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too; later damage
+    /// is an item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+    ///
+    /// for profile in store.project(project).view()?.profiles()? {
+    ///     assert_eq!(profile?.id(), "u_1");
+    /// }
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn profiles(&self) -> Result<Profiles<'_>> {
         self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
     }
 
-    /// The names of the traits in use, and what kinds of values they have.
+    /// The names of the traits in use, in byte order, and what kinds of values they have. It reads all profiles.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Kind, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("seats", 5).append()?;
+    ///
+    /// let traits = store.project(project).view()?.traits()?;
+    /// assert_eq!((traits[0].name.as_str(), traits[0].kinds.as_slice()), ("seats", &[Kind::Number][..]));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn traits(&self) -> Result<Vec<TraitName>> {
         self.pinned.snapshot.profiles.traits(self.pinned.project_id)
     }
 
     /// All profiles as one JSON text that depends on the events alone and not on how they arrived.
     ///
+    /// It is a list with one profile a line: person, members, state, and each trait with its value and the time of
+    /// the event that set it; neither seqs nor times of receipt.
+    ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged.
+    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Envelope, Store, Uuid};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let identify = |second: i64, plan: &str| {
+    ///     let at = DateTime::from_timestamp(1_710_325_274 + second, 0).unwrap();
+    ///     Envelope::new(org, project, "profiles", "identify").user("u_1").at(at).with_trait("plan", plan)
+    /// };
+    /// let (one, other) = (Store::open(directory.path().join("one"))?, Store::open(directory.path().join("other"))?);
+    /// one.append_batch([identify(0, "free"), identify(1, "pro")])?;
+    /// other.append_batch([identify(1, "pro"), identify(0, "free"), identify(1, "pro")])?;
+    ///
+    /// let json = one.project(project).view()?.profiles_canonical_json()?;
+    /// assert!(json.contains(r#""plan":{"value":"pro","#));
+    /// assert_eq!(json, other.project(project).view()?.profiles_canonical_json()?);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn profiles_canonical_json(&self) -> Result<String> {
         self.pinned.snapshot.profiles.canonical_json(self.pinned.project_id)
     }
 
     /// First and last time and number of the events of a person's timeline; `None` if there are none.
     ///
-    /// For a user it is answered by the index, which knows ids by keyed hashes of 64 bits.
+    /// For a user it is answered by the index, which knows ids by keyed hashes of 64 bits (SipHash-2-4): events of
+    /// another user with the same hash would count.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where an index is damaged.
+    /// [`Error::Corrupt`] where an index is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// assert_eq!(view.activity("u_1")?.map(|activity| activity.events), Some(1));
+    /// assert_eq!(view.activity("u_2")?, None);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn activity<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Activity>> {
         self.timeline(person).activity()
     }
 
-    /// The event at a position; `None` if none of this project is there.
+    /// The event at a position; `None` if none of this project is there, or it came after the view.
     ///
     /// # Errors
     ///
-    /// [`Error::TakenBack`] where the position is of an epoch that ended before it, [`Error::Gap`] where the event was
-    /// damaged and set aside, and [`Error::Corrupt`] where it is damaged.
+    /// [`Error::TakenBack`] where the position is of an epoch that ended before it, [`Error::Gap`] where the event
+    /// was damaged and set aside, and [`Error::Corrupt`] where it is damaged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// let placed = shop.track("order.placed").user("u_1").append()?;
+    /// let view = store.project(project).view()?;
+    /// let paid = shop.track("order.paid").user("u_1").append()?;
+    ///
+    /// assert_eq!(view.get(placed.position)?.unwrap().event_type(), "order.placed");
+    /// assert!(view.get(paid.position)?.is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn get(&self, position: Position) -> Result<Option<EventRef<'_>>> {
         let Position { seq, epoch } = position;
         let snapshot = &self.pinned.snapshot;
@@ -164,11 +328,25 @@ impl View {
         EventRef::read(segment.handle, &self.pinned.snapshot.epochs, ordinal, offset)
     }
 
-    /// The event types in use, by name.
+    /// The event types in use, by name in byte order, from the index alone.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where an index is damaged.
+    /// [`Error::Corrupt`] where an index is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").append()?;
+    ///
+    /// let types = store.project(project).view()?.event_types()?;
+    /// assert_eq!((types[0].name.as_str(), types[0].events), ("order.placed", 1));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn event_types(&self) -> Result<Vec<NameCount>> {
         self.names(|segment, names| {
             if let Some(project) = segment.index.project(&self.pinned.project_id)? {
@@ -178,11 +356,25 @@ impl View {
         })
     }
 
-    /// The modules in use, by name.
+    /// The modules in use, by name in byte order, from the index alone.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where an index is damaged.
+    /// [`Error::Corrupt`] where an index is damaged, and the log that it was made of is too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").append()?;
+    ///
+    /// let modules = store.project(project).view()?.modules()?;
+    /// assert_eq!((modules[0].name.as_str(), modules[0].events), ("billing", 1));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn modules(&self) -> Result<Vec<NameCount>> {
         self.names(|segment, names| {
             if let Some(project) = segment.index.project(&self.pinned.project_id)? {
@@ -209,11 +401,27 @@ impl View {
 
     /// The ids of all users that have events, in an order of their own that stays the same.
     ///
-    /// They are found in the indexes by their keyed hashes of 64 bits; their text is read from a record of each.
+    /// They are found in the indexes by their keyed hashes of 64 bits (SipHash-2-4); their text is read from a record
+    /// of each.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] where an index is damaged; a damaged record is an item.
+    /// [`Error::Corrupt`] where an index is damaged, and the log that it was made of is too; a damaged record is an
+    /// item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// assert_eq!(view.users()?.collect::<envelog::Result<Vec<_>>>()?, ["u_1"]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn users(&self) -> Result<impl ExactSizeIterator<Item = Result<&str>>> {
         let mut users: HashMap<IdHash, (u32, Ordinal)> = HashMap::new();
         for at in 0..self.pinned.len() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -14,7 +15,8 @@ use crate::envelope::{Accepted, Acceptor, Scratch};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::storage::Clock;
+use crate::storage::TimeSource;
+use crate::trace;
 use crate::types::{Epoch, Nanos};
 
 /// Workspaces that are kept for the next append; as many threads append at a time.
@@ -32,7 +34,7 @@ pub(super) struct Writer {
     pub(super) log: Arc<Log<StoreFold>>,
     pub(super) acceptor: Acceptor,
     pub(super) limits: Arc<Limits>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: TimeSource,
     pub(super) state: Arc<ReadState>,
     /// The epoch of everything that is written until the store is opened anew.
     pub(super) epoch: Epoch,
@@ -40,6 +42,8 @@ pub(super) struct Writer {
     pub(super) sealer: Mutex<Option<JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a workspace moves between the pool and its user as a pointer")]
     pub(super) workspaces: Mutex<Vec<Box<Workspace>>>,
+    /// Whether the host has closed the store itself, and knows what came of it.
+    pub(super) was_told: AtomicBool,
 }
 
 impl fmt::Debug for Writer {
@@ -73,7 +77,10 @@ impl Writer {
 
     /// Takes no more appends, seals what is rolled, marks the end as clean. A second call does nothing.
     pub(super) fn close(&self) -> Result<()> {
-        self.log.close(|| {
+        let _span = trace::span!(CLOSE, "close");
+        let watch = trace::Stopwatch::start();
+        let is_first = !self.was_told.swap(true, Ordering::Relaxed);
+        let closed = self.log.close(|| {
             self.queue.stop();
             if let Some(sealer) = self.sealer.lock().take() {
                 // A thread never joins itself: the last handle of a store may be dropped by the sealer's callback.
@@ -81,13 +88,23 @@ impl Writer {
                     let _ = sealer.join();
                 }
             }
-        })
+        });
+        if is_first && closed.is_ok() {
+            let last_seq = self.state.marks.visible().get();
+            trace::info!(CLOSE, last_seq = last_seq, took_ms = watch.millis(); "the store is closed");
+        }
+        closed
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // An error has nobody to go to; the next opening recovers.
-        let _ = self.close();
+        if self.was_told.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = self.close() {
+            // It has nobody else to go to; the next opening recovers.
+            trace::error!(CLOSE, error = trace::shown(&error); "the last handle is gone, and closing the store failed");
+        }
     }
 }

@@ -88,7 +88,7 @@ fn context(text: &str) -> String {
 fn open(directory: &TempDir) -> Store {
     Options::new()
         .durability(Durability::Buffered)
-        .clock(Arc::new(ManualClock::new(NOW)))
+        .clock(Arc::new(ManualClock::new(envelog::DateTime::from_timestamp_nanos(NOW))))
         .open(directory.path().join("store"))
         .unwrap()
 }

@@ -1,11 +1,25 @@
 //! The command line tool, through the built binary.
 
+mod bench;
+mod cases;
 mod damage;
+mod dry_run;
+mod examples;
+mod export;
+mod formats;
 mod import;
+mod inputs;
 mod parallel;
 mod reading;
 mod reference;
 mod rejects;
+mod resume;
+mod secret;
+mod shell;
+mod stopping;
+mod tail;
+mod times;
+mod verify;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -84,7 +98,7 @@ impl Place {
 /// The binary, without anything of the environment that would change its answers.
 pub(crate) fn tool() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_envelog"));
-    command.env_remove("ENVELOG_STORE").env_remove("NO_COLOR");
+    command.env_remove("ENVELOG_STORE").env_remove("ENVELOG_SECRET_FILE").env_remove("NO_COLOR");
     command
 }
 

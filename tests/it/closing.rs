@@ -134,7 +134,12 @@ fn waiting_for_an_event_that_was_lost_says_so() {
     drop(store);
     let store = options().open_on(&crashed).unwrap();
     store.wait_durable(first).unwrap();
-    assert!(matches!(store.wait_durable(lost), Err(Error::TakenBack { .. })));
+    let error = store.wait_durable(lost).unwrap_err();
+    assert!(matches!(error, Error::TakenBack { from, to } if from <= to && to == lost.seq));
+    assert!(
+        error.to_string().starts_with(&format!("seq {} of that epoch is not stored", lost.seq)),
+        "{error}"
+    );
     // Positions that no store ever gave are not taken back.
     for epoch in [0, 1_000] {
         let never = Position { epoch: Epoch::new(epoch), ..first };
@@ -293,5 +298,160 @@ fn a_close_that_fails_or_is_cut_short_loses_nothing() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn closing_one_clone_closes_all_and_reading_goes_on() {
+    for level in LEVELS {
+        let disk = SimDisk::default();
+        let store = at(level).open_on(&disk).unwrap();
+        let position = store.append(envelope(1)).unwrap().position;
+        let accepted = store.accept(&envelope(2)).unwrap();
+        let (clone, scope) = (store.clone(), store.scope(ORG, PROJECT, "shop"));
+        let (mut begun, mut cursor) = (store.batch(), store.batch());
+        begun.push(&envelope(3)).unwrap();
+        cursor.set_cursor(envelog::CursorKey::Store("c"), b"1").unwrap();
+        clone.close().unwrap();
+        let json = serde_json::to_vec(&serde_json::json!({
+            "orgId": ORG.to_string(), "projectId": PROJECT.to_string(), "module": "shop", "eventType": "order.placed",
+            "timestamp": "2026-03-01T12:00:00Z",
+        }));
+        let refused = [
+            store.append(envelope(4)).unwrap_err(),
+            store.append_json(&json.unwrap()).unwrap_err(),
+            store.append_accepted(&accepted).unwrap_err(),
+            store.append_batch([envelope(5)]).unwrap_err(),
+            store.submit(envelope(6)).unwrap_err(),
+            store.submit_accepted(&accepted).unwrap_err(),
+            scope.track("order.placed").append().unwrap_err(),
+            scope.identify("u").set("plan", "pro").append().unwrap_err(),
+            begun.commit().unwrap_err(),
+            cursor.commit().unwrap_err(),
+        ];
+        assert!(refused.iter().all(|error| matches!(error, Error::Closed)), "{level:?}: {refused:?}");
+        // A second close, on whichever clone, has nothing left to do.
+        store.close().unwrap();
+        clone.close().unwrap();
+        // Everything is durable, and there to be read.
+        assert_eq!(store.durable(), store.visible());
+        store.wait_durable(position).unwrap();
+        store.sync().unwrap();
+        assert_eq!((numbers(&store), numbers(&clone)), (vec![1], vec![1]));
+        assert_eq!(store.stats().unwrap().events, 1);
+        assert_eq!(store.cursor(envelog::CursorKey::Store("c")).unwrap(), None);
+    }
+}
+
+#[test]
+fn tickets_that_were_given_before_a_close_are_kept() {
+    for (level, by_drop) in LEVELS.into_iter().flat_map(|level| [(level, false), (level, true)]) {
+        let disk = SimDisk::default();
+        let store = at(level).open_on(&disk).unwrap();
+        let tickets: Vec<_> = (0..100).map(|number| store.submit(envelope(number)).unwrap()).collect();
+        if !by_drop {
+            store.close().unwrap();
+        }
+        drop(store);
+        let mut seqs: Vec<Seq> =
+            tickets.into_iter().map(|ticket| ticket.wait().unwrap().position.seq).collect();
+        seqs.dedup();
+        assert_eq!(seqs.len(), 100);
+        let store = at(level).open_on(&disk).unwrap();
+        assert!(store.recovery().clean);
+        assert_eq!(numbers(&store), (0..100).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_last_handle_closes_the_store_wherever_it_goes() {
+    let disk = SimDisk::default();
+    let mut expected = Vec::new();
+    let mut next = |store: &Store| {
+        store.append(envelope(expected.len() as u64)).unwrap();
+        expected.push(i64::try_from(expected.len()).unwrap());
+    };
+    let open = || {
+        let store = at(Durability::Buffered).open_on(&disk).unwrap();
+        assert!(store.recovery().clean || store.recovery().created, "the last handle closed it");
+        store
+    };
+    // A scope, a batch and a half-made event hold the store as well as a clone does.
+    let store = open();
+    next(&store);
+    let scope = store.scope(ORG, PROJECT, "shop");
+    drop(store);
+    assert!(matches!(at(Durability::Buffered).open_on(&disk), Err(Error::Locked)));
+    let track = scope.track("order.placed");
+    drop(scope);
+    assert!(matches!(at(Durability::Buffered).open_on(&disk), Err(Error::Locked)));
+    drop(track);
+    let store = open();
+    next(&store);
+    let batch = store.batch();
+    drop(store);
+    assert!(matches!(at(Durability::Buffered).open_on(&disk), Err(Error::Locked)));
+    drop(batch);
+    // A project and a view read, and do not keep it open.
+    let store = open();
+    next(&store);
+    let (project, view) = (store.project(PROJECT), store.project(PROJECT).view().unwrap());
+    drop(store);
+    let store = open();
+    assert_eq!(view.events().count().unwrap(), 3);
+    assert_eq!(project.view().unwrap().events().count().unwrap(), 3);
+    // In another thread, and in one that unwinds.
+    next(&store);
+    std::thread::spawn(move || drop(store)).join().unwrap();
+    let store = open();
+    next(&store);
+    std::thread::spawn(move || {
+        let _last = store;
+        std::panic::resume_unwind(Box::new("a panic of the host"));
+    })
+    .join()
+    .unwrap_err();
+    assert_eq!(numbers(&open()), expected);
+}
+
+#[test]
+fn what_is_appended_while_the_store_is_closed_is_stored_or_refused() {
+    for round in 0..12 {
+        let level = LEVELS[round % LEVELS.len()];
+        let disk = SimDisk::default();
+        let store = at(level).open_on(&disk).unwrap();
+        store.append(envelope(0)).unwrap();
+        let taken: Vec<i64> = std::thread::scope(|scope| {
+            let appenders: Vec<_> = (1..4)
+                .map(|appender: u64| {
+                    let store = store.clone();
+                    scope.spawn(move || {
+                        let mut taken = Vec::new();
+                        for number in 0.. {
+                            let number = appender * 1_000_000 + number;
+                            match store.append(envelope(number)) {
+                                Ok(_) => taken.push(number.cast_signed()),
+                                Err(Error::Closed) => return taken,
+                                Err(error) => panic!("{level:?}: {error}"),
+                            }
+                        }
+                        taken
+                    })
+                })
+                .collect();
+            while store.visible() < Seq::new(20 + round as u64) {
+                std::thread::yield_now();
+            }
+            store.close().unwrap();
+            appenders.into_iter().flat_map(|appender| appender.join().unwrap()).collect()
+        });
+        drop(store);
+        let store = at(level).open_on(&disk).unwrap();
+        assert!(store.recovery().clean);
+        let mut stored = numbers(&store);
+        let mut expected = [vec![0], taken].concat();
+        stored.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(stored, expected, "{level:?}");
     }
 }

@@ -45,7 +45,7 @@ fn small_store() -> String {
     let store = Options::new()
         .tiny_segments(8192)
         .secret([7; 32])
-        .clock(Arc::new(ManualClock::new(1_704_368_738_000_000_000)))
+        .clock(Arc::new(ManualClock::new(DateTime::from_timestamp_nanos(1_704_368_738_000_000_000))))
         .entropy(Arc::new(SeededEntropy::new(1)))
         .open_on(&disk)
         .unwrap();

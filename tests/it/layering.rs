@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("limits", &[]),
+    ("trace", &[]),
     ("error", &["types"]),
     ("envelope", &["error", "limits", "types"]),
     ("format", &["error", "limits", "types"]),
     ("storage", &["error", "limits"]),
-    ("log", &["error", "limits", "types", "format", "storage"]),
+    ("log", &["error", "limits", "trace", "types", "format", "storage"]),
     ("index", &["error", "limits", "types", "format", "storage"]),
     ("profile", &["error", "limits", "types", "envelope", "format", "storage"]),
-    ("store", &["error", "limits", "types", "envelope", "format", "storage", "log", "index", "profile"]),
+    (
+        "store",
+        &["error", "limits", "trace", "types", "envelope", "format", "storage", "log", "index", "profile"],
+    ),
     ("sample", &[]),
 ];
 

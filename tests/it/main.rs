@@ -7,22 +7,31 @@
 )]
 
 mod bad_input;
+mod caveats;
 #[cfg(feature = "cli")]
 mod cli;
 mod closing;
 mod crash_kill;
 mod crash_sim;
 mod derived;
+mod documented;
 mod environment;
+mod examples;
 mod faults;
 mod format_doc;
 mod full_disk;
 mod layering;
 mod long_tail;
+mod manners;
 mod model;
+mod packaging;
 mod privacy;
 mod quarantine;
 mod reading;
+mod readme;
 mod real_input;
 mod support;
 mod tidy;
+#[cfg(feature = "tracing")]
+mod tracing;
+mod verify;

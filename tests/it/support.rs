@@ -167,7 +167,7 @@ pub(crate) const NOW: i64 = 1_750_000_000_000_000_000;
 
 /// Options with a clock and randomness that `rng` decides.
 pub(crate) fn options(rng: &mut SimRng, level: Durability, segment_bytes: u64) -> Options {
-    let clock = ManualClock::new(NOW);
+    let clock = ManualClock::new(DateTime::from_timestamp_nanos(NOW));
     clock.set_step(7_000_000);
     Options::new()
         .durability(level)

@@ -37,12 +37,30 @@ fn bincode_is_named_in_one_file() {
     assert_eq!(files_with("bincode"), ["envelope/codec.rs"]);
 }
 
+/// Most lines of a file, without its tests and its documentation.
+const LINES_MAX: usize = 400;
+
+/// Lines of a file without its tests, and of these all but the documentation, which says by itself what it is about.
+fn lines_of_code(path: &Path) -> usize {
+    let text = fs::read_to_string(path).unwrap();
+    let is_doc = |line: &&str| ["///", "//!"].iter().any(|mark| line.trim_start().starts_with(mark));
+    let lines = code_lines(path).len();
+    lines - text.lines().take(lines).filter(is_doc).count()
+}
+
 #[test]
 fn files_are_read_in_one_sitting() {
+    let mut longest = 0;
     for path in rust_files(&root().join("src")) {
-        let lines = code_lines(&path).len();
-        assert!(lines <= 450, "{} has {lines} lines without its tests: split it", path.display());
+        let lines = lines_of_code(&path);
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines without its tests and documentation: split it",
+            path.display()
+        );
+        longest = longest.max(lines);
     }
+    assert!(longest > LINES_MAX / 2, "the test counts {longest} lines at most: it no longer sees them");
 }
 
 #[test]
@@ -50,7 +68,7 @@ fn nothing_is_left_over() {
     let markers =
         [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat(), ["HA", "CK"].concat()];
     let mut files = Vec::new();
-    for directory in ["src", "tests", "benches", "fuzz", "examples"] {
+    for directory in ["src", "tests", "benches", "fuzz", "examples", "crates/pictures/src"] {
         let directory = root().join(directory);
         if directory.is_dir() {
             files.extend(rust_files(&directory));
@@ -74,7 +92,7 @@ fn the_gate_runs_the_readme_test_command() {
         return;
     }
     let gate = fs::read_to_string(gate).unwrap();
-    let command = "cargo test --features cli";
+    let command = "cargo test --all-features";
     assert!(readme.contains(command), "the README names its test command");
     assert!(gate.lines().any(|line| line.ends_with(command)), ".ci/run calls it to the letter");
 }

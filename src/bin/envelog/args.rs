@@ -6,18 +6,28 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use envelog::OnCorruption;
 use uuid::Uuid;
 
+use crate::bench::{self, BenchArgs};
+use crate::examples;
+use crate::export::ExportArgs;
 use crate::failure::{Failure, Outcome};
-use crate::filters::{Filters, PersonFilters};
+use crate::filters::{Filters, PersonFilters, property_path};
+use crate::import::ImportArgs;
+use crate::shell::{self, CompletionsArgs, ManArgs};
+use crate::stats::StatsArgs;
+use crate::tail::TailArgs;
+use crate::verify::{self, VerifyArgs};
 
 /// An embedded event store: product events in; counts, timelines and profiles out.
 ///
 /// Data goes to standard output: tables on a terminal, one JSON object a line into a pipe.
-/// Everything else goes to standard error. Exit codes: 0, 1 after an error, 2 for a wrong command line.
+/// Everything else goes to standard error.
+///
+/// Exit codes: 0, 1 after an error, 2 for a wrong command line, 3 where something of the store is damaged.
 #[derive(Debug, Parser)]
-#[command(name = "envelog", version, arg_required_else_help = true)]
+#[command(name = "envelog", version, arg_required_else_help = true, after_help = examples::TOP)]
 pub(crate) struct Cli {
     /// Directory of the store.
-    #[arg(long, global = true, value_name = "DIR", env = "ENVELOG_STORE")]
+    #[arg(long, global = true, value_name = "DIR", env = "ENVELOG_STORE", hide_env_values = true)]
     store: Option<PathBuf>,
     /// Project to read; may be left out where the store has only one.
     #[arg(long, global = true, value_name = "UUID")]
@@ -26,6 +36,9 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = FormatChoice::Auto)]
     pub(crate) format: FormatChoice,
     /// What to do where something of the store is damaged.
+    ///
+    /// A command that stops at damage ends with 3. One that went on without what is damaged ends as it would otherwise,
+    /// and tells on standard error what its answer is without.
     #[arg(long, global = true, value_enum, value_name = "POLICY", default_value_t = CorruptionChoice::Fail)]
     on_corruption: CorruptionChoice,
     /// What to do.
@@ -66,6 +79,12 @@ pub(crate) enum FormatChoice {
     Table,
     /// One JSON object a line.
     Ndjson,
+    /// One JSON array of all objects.
+    Json,
+    /// Fields separated by commas, names first, JSON text where a field is an object.
+    Csv,
+    /// A table for a document: as wide as it is.
+    Markdown,
 }
 
 /// What is done about damage.
@@ -80,59 +99,68 @@ pub(crate) enum CorruptionChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Store the envelopes of an NDJSON file, one a line, plain or gzip.
-    ///
-    /// The rejects file has a JSON object for each line that was not stored: line number, length in bytes, field and
-    /// reason. It never has the line itself, which may hold addresses; the line number finds it in the input.
-    ///
-    /// The exit code is 0 where some lines were refused and others stored; the summary counts them. It is 1 where all
-    /// lines were refused.
     Import(ImportArgs),
+    /// Write the envelopes again as NDJSON, in the order in which they were stored.
+    ///
+    /// Without --project it is the whole store. Importing the output into a store with the same secret and exporting it
+    /// from there gives the same bytes: addresses were hashed when they were stored and stay the same tokens, and all
+    /// other text is as it was given.
+    #[command(after_help = examples::EXPORT)]
+    Export(ExportArgs),
     /// Count events, or distinct users.
+    #[command(after_help = examples::COUNT)]
     Count(CountArgs),
     /// Add up a numeric property.
+    #[command(after_help = examples::SUM)]
     Sum(SumArgs),
     /// List events in the order in which they were stored.
+    ///
+    /// In CSV a cell is what the event has: a program that takes one which begins with = + - or @ for a formula must be
+    /// told to read text.
+    #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
     /// List what a user did, newest first.
+    #[command(after_help = examples::TIMELINE)]
     Timeline(TimelineArgs),
+    /// List the events that were stored last, and go on with those that are stored now.
+    ///
+    /// Without --project they are of the whole store.
+    #[command(after_help = examples::TAIL)]
+    Tail(TailArgs),
     /// Show what is known of a user.
+    #[command(after_help = examples::PROFILE)]
     Profile(ProfileArgs),
     /// List all profiles of the project.
+    #[command(after_help = examples::PROFILES)]
     Profiles(ProfilesArgs),
+    /// List the names of traits, what kinds of values they have and how many profiles have them.
+    #[command(after_help = examples::TRAITS)]
+    Traits,
     /// Show what the store holds and how large it is.
-    Stats,
+    #[command(after_help = examples::STATS)]
+    Stats(StatsArgs),
     /// Store a generated shop's half year and ask it a few questions.
+    #[command(after_help = examples::DEMO)]
     Demo(DemoArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// File to read, or - for standard input. Gzip is recognised by its first bytes.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// When events are made durable. With all three they are when the import has ended; the default is the fastest.
-    #[arg(long, value_enum, default_value_t = DurabilityChoice::Buffered)]
-    pub(crate) durability: DurabilityChoice,
-    /// Where to write why lines were refused [default: FILE.rejects.ndjson, or rejects.ndjson for standard input].
+    /// Check every file of the store, whether it opens or not, and list all that is wrong.
     ///
-    /// The rejects of an earlier import, or an empty file, are replaced, and removed where this import has none. Any
-    /// other file that is there already is refused before anything is imported.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rejects: Option<PathBuf>,
-    /// Most envelopes that are stored at once.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) batch: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DurabilityChoice {
-    /// At the end of the import; what is stored before survives the end of the process.
-    Buffered,
-    /// Every 100 ms in the background.
-    Interval,
-    /// At every batch.
-    Synced,
+    /// Nothing is changed. A finding is damage, or about a derived file that the store makes anew from its log, or a note:
+    /// what a crash left, what was given up before, files that are not the store's. The exit code is 3 where there is
+    /// damage, and 0 where there is none.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Measure how fast the store is on this disk, and how many bytes an event takes there.
+    ///
+    /// Generated events are stored in a directory of their own, which is removed at the end. The figures are of this
+    /// machine at this moment.
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(BenchArgs),
+    /// Write a script that completes the tool's command lines in a shell.
+    #[command(after_help = shell::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the tool's manual page.
+    #[command(after_help = shell::MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -163,7 +191,8 @@ pub(crate) enum By {
 
 #[derive(Debug, Args)]
 pub(crate) struct SumArgs {
-    /// Name of the property, or names joined by points, such as amount or cart.total.
+    /// Name of the property, or names joined by points, such as amount, cart.total or properties.amount.
+    #[arg(value_parser = property_path)]
     pub(crate) property: String,
     /// Add up by this.
     #[arg(long, value_enum)]
@@ -179,7 +208,7 @@ pub(crate) struct EventsArgs {
     /// Start with the event that was stored last.
     #[arg(long)]
     pub(crate) newest: bool,
-    /// Most events to list [default: 50 in a table, all as NDJSON].
+    /// Most events to list [default: 50 in a table or Markdown, else all].
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
@@ -227,6 +256,17 @@ pub(crate) struct ProfilesArgs {
     /// Most profiles to list.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// Only profiles in this state.
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<StateChoice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateChoice {
+    /// Devices that nothing has tied to a user.
+    Anonymous,
+    /// Users.
+    Identified,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,11 @@
 //! `count` and `sum`: questions whose answers are numbers.
 
 use chrono::{DateTime, Utc};
-use envelog::{Bucket, EventQuery, Grouped, Period, Sum};
+use envelog::{Bucket, EventQuery, Grouped, OnCorruption, Period, Sum};
 
 use crate::args::{By, Cli, CountArgs, SumArgs};
-use crate::failure::Outcome;
-use crate::output::{Cell, Column, Format, Output};
+use crate::failure::{Outcome, tell};
+use crate::output::{Cell, Column, Format, Output, grouped};
 use crate::reading;
 
 const COUNT: Column = Column { name: "count", title: "events" };
@@ -39,17 +39,35 @@ pub(crate) fn sum(cli: &Cli, arguments: &SumArgs) -> Outcome {
     let query = arguments.person.query(arguments.filters.query(view.events()));
     let mut output = Output::new(Format::of(cli.format));
     let cells = |sum: &Sum| [total(sum), Cell::Count(sum.count), Cell::Count(sum.skipped)];
+    let mut read = 0;
     let Some(by) = arguments.by else {
         let mut list = output.list(&[SUM, COUNT, SKIPPED]);
-        list.row(&cells(&query.sum(&arguments.property)?))?;
-        return list.end();
+        let sum = query.sum(&arguments.property)?;
+        read += sum.count + sum.skipped;
+        list.row(&cells(&sum))?;
+        list.end()?;
+        return tell_unread(cli, &query, read);
     };
     let mut list = output.list(&[key_column(by), SUM, COUNT, SKIPPED]);
     for (key, sum) in in_groups(&query, by, &Sums { property: &arguments.property })? {
+        read += sum.count + sum.skipped;
         let [total, count, skipped] = cells(&sum);
         list.row(&[Cell::Text(&key), total, count, skipped])?;
     }
-    list.end()
+    list.end()?;
+    tell_unread(cli, &query, read)
+}
+
+/// Says how many events a sum is without because they are damaged: the indexes know them still.
+fn tell_unread(cli: &Cli, query: &EventQuery<'_>, read: u64) -> Outcome {
+    if cli.on_corruption() == OnCorruption::Quarantine {
+        let unread = query.count()?.saturating_sub(read);
+        if unread > 0 {
+            let unread = grouped(i128::from(unread));
+            tell(format_args!("envelog: {unread} events are damaged, and the sum is without them"));
+        }
+    }
+    Ok(())
 }
 
 /// The whole sum: exact where all values are integers.

@@ -38,6 +38,10 @@ pub(crate) fn run(cli: &Cli, arguments: &DemoArgs) -> Outcome {
     // It is a show: tables, unless something else is asked for.
     let format = match cli.format {
         FormatChoice::Auto => Format::Table,
+        FormatChoice::Json | FormatChoice::Csv => {
+            let reason = "the demo gives several answers, which are no single array or file of fields";
+            return Err(Failure::Usage(format!("{reason}; use table, markdown or ndjson")));
+        }
         choice => Format::of(choice),
     };
     let directory = match &arguments.keep {
@@ -198,7 +202,8 @@ impl Show {
     fn heading(&mut self, text: fmt::Arguments<'_>) -> Outcome {
         match self.output.format() {
             Format::Table => self.output.line(format!("\n{text}").as_bytes())?,
-            Format::Ndjson => tell(text),
+            Format::Markdown => self.output.line(format!("\n{text}\n").as_bytes())?,
+            _ => tell(text),
         }
         self.output.flush()
     }

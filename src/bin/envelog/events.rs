@@ -1,6 +1,6 @@
 //! `events` and `timeline`: events as they are.
 
-use envelog::{EventRef, OnCorruption, PageToken, PersonRef};
+use envelog::{EventRef, OnCorruption, PageToken, PersonRef, ValueRef};
 
 use crate::args::{Cli, EventsArgs, TimelineArgs};
 use crate::failure::{Failure, Outcome, tell};
@@ -9,15 +9,37 @@ use crate::reading;
 
 /// Events that a table lists unless it is asked for more.
 const TABLE_EVENTS_DEFAULT: usize = 50;
-/// Bytes of properties that a table shows of one event.
+/// Bytes of properties that a table shows of one event where there is no terminal to be as wide as.
 const PROPERTIES_SHOWN_MAX: usize = 100;
+/// Columns of a table of fixed widths where there is no terminal.
+const FIXED_WIDTH_DEFAULT: u16 = 160;
+/// Widths of times and projects, their margins included.
+const FIXED_TIME: u16 = 21;
+const FIXED_PROJECT: u16 = 38;
 
+/// What people see of an event; the project only where there may be several.
 const COLUMNS: &[Column] = &[
+    Column { name: "projectId", title: "project" },
     Column { name: "timestamp", title: "time (UTC)" },
     Column { name: "eventType", title: "event" },
     Column { name: "module", title: "module" },
     Column { name: "id", title: "who" },
     Column { name: "properties", title: "properties" },
+];
+
+/// What programs see of an event that read no JSON.
+const FIELDS: &[Column] = &[
+    Column { name: "projectId", title: "" },
+    Column { name: "timestamp", title: "" },
+    Column { name: "eventType", title: "" },
+    Column { name: "module", title: "" },
+    Column { name: "userId", title: "" },
+    Column { name: "anonymousId", title: "" },
+    Column { name: "messageId", title: "" },
+    Column { name: "seq", title: "" },
+    Column { name: "receivedAt", title: "" },
+    Column { name: "properties", title: "" },
+    Column { name: "context", title: "" },
 ];
 
 /// Lists events in seq order.
@@ -26,8 +48,8 @@ pub(crate) fn events(cli: &Cli, arguments: &EventsArgs) -> Outcome {
     let view = reading::project(cli, &store)?.view()?;
     let mut output = Output::new(Format::of(cli.format));
     let limit = match output.format() {
-        Format::Table => arguments.limit.or(Some(TABLE_EVENTS_DEFAULT)),
-        Format::Ndjson => arguments.limit,
+        format if format.is_for_people() => arguments.limit.or(Some(TABLE_EVENTS_DEFAULT)),
+        _ => arguments.limit,
     };
     let mut query = arguments.person.query(arguments.filters.query(view.events()));
     if arguments.newest {
@@ -87,7 +109,7 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
         next_page = events.page_token();
     }
     listing.end()?;
-    if output.format() == Format::Table && view.activity(person)?.is_none() {
+    if output.format().is_for_people() && view.activity(person)?.is_none() {
         tell(format_args!("there is nothing of this {}", if arguments.device { "device" } else { "user" }));
     }
     if let (true, Some(token)) = (is_cut, next_page) {
@@ -113,59 +135,126 @@ pub(crate) fn person(id: &str, is_device: bool) -> PersonRef<'_> {
     if is_device { PersonRef::Anonymous(id) } else { PersonRef::User(id) }
 }
 
-/// Events on their way out: envelopes as NDJSON, or rows of a table.
-pub(crate) enum Listing<'o> {
-    Rows(Box<List<'o>>),
-    Lines(&'o mut Output, Vec<u8>),
+/// Events on their way out: envelopes in JSON, fields of them in CSV, and what fits a line for people.
+pub(crate) struct Listing<'o> {
+    list: List<'o>,
+    format: Format,
+    /// Bytes of properties that a row shows.
+    properties_max: usize,
+    json: Vec<u8>,
+    names_projects: bool,
 }
 
 impl<'o> Listing<'o> {
+    /// A list of one project's events.
     pub(crate) fn new(output: &'o mut Output) -> Self {
-        match output.format() {
-            Format::Table => Self::Rows(Box::new(output.short_list(COLUMNS))),
-            Format::Ndjson => Self::Lines(output, Vec::new()),
-        }
+        Self::of(output, false)
+    }
+
+    /// A list of events that says of each which project it is of.
+    pub(crate) fn with_projects(output: &'o mut Output) -> Self {
+        Self::of(output, true)
+    }
+
+    fn of(output: &'o mut Output, names_projects: bool) -> Self {
+        let format = output.format();
+        let width = output.width().map(usize::from);
+        let properties_max = match format {
+            // A character has at most four bytes, and what does not fit is cut by the table.
+            Format::Table => width.map_or(PROPERTIES_SHOWN_MAX, |columns| columns * 4),
+            _ => usize::MAX,
+        };
+        let columns = if format.is_for_people() { COLUMNS } else { FIELDS };
+        let columns = if names_projects { columns } else { columns.get(1..).unwrap_or_default() };
+        Self { list: output.short_list(columns), format, properties_max, json: Vec::new(), names_projects }
     }
 
     pub(crate) fn add(&mut self, event: &EventRef<'_>) -> Outcome {
-        match self {
-            Self::Rows(list) => add_row(list, event),
-            Self::Lines(output, line) => {
-                line.clear();
-                event.to_json_with_meta(line);
-                output.line(line)
-            }
+        self.json.clear();
+        if self.format.is_json() {
+            event.to_json_with_meta(&mut self.json);
+            return self.list.object(&self.json);
         }
+        let project = if self.names_projects { event.project_id().to_string() } else { String::new() };
+        if self.format.is_for_people() {
+            self.add_row(event, &project)
+        } else {
+            self.add_fields(event, &project)
+        }
+    }
+
+    fn add_row(&mut self, event: &EventRef<'_>, project: &str) -> Outcome {
+        if let Some(properties) = event.properties() {
+            properties.write_json(&mut self.json);
+        }
+        let properties = cut(&self.json, self.properties_max);
+        let cells = [
+            Cell::Text(project),
+            Cell::Time(event.timestamp()),
+            Cell::Text(event.event_type()),
+            Cell::Text(event.module()),
+            Cell::maybe(event.person().map(|person| person.id())),
+            Cell::Text(&properties),
+        ];
+        self.list.row(self.without_project(&cells))
+    }
+
+    fn add_fields(&mut self, event: &EventRef<'_>, project: &str) -> Outcome {
+        let text = |value: Option<ValueRef<'_>>| {
+            let mut json = Vec::new();
+            value?.write_json(&mut json);
+            Some(String::from_utf8_lossy(&json).into_owned())
+        };
+        let (properties, context) = (text(event.properties()), text(event.context()));
+        let cells = [
+            Cell::Text(project),
+            Cell::Time(event.timestamp()),
+            Cell::Text(event.event_type()),
+            Cell::Text(event.module()),
+            Cell::maybe(event.user_id()),
+            Cell::maybe(event.anonymous_id()),
+            Cell::maybe(event.message_id()),
+            Cell::Count(event.seq().get()),
+            Cell::Time(event.received_at()),
+            Cell::maybe(properties.as_deref()),
+            Cell::maybe(context.as_deref()),
+        ];
+        self.list.row(self.without_project(&cells))
+    }
+
+    fn without_project<'c, 'a>(&self, cells: &'c [Cell<'a>]) -> &'c [Cell<'a>] {
+        if self.names_projects { cells } else { cells.get(1..).unwrap_or_default() }
+    }
+
+    /// Lets every row be written as it comes, in columns that do not change; `width` is that of the terminal.
+    pub(crate) fn fix(&mut self, width: Option<u16>) {
+        let project = if self.names_projects { FIXED_PROJECT } else { 0 };
+        let bars = u16::try_from(COLUMNS.len() + 1).unwrap_or_default();
+        let taken = FIXED_TIME + project + bars;
+        let left = width.unwrap_or(FIXED_WIDTH_DEFAULT).saturating_sub(taken);
+        // On a narrow terminal rows are longer than a line rather than without a column.
+        let (event, module, who) = ((left / 4).max(8), (left / 8).max(12), (left / 5).max(8));
+        let properties = left.saturating_sub(event + module + who).max(12);
+        let widths = [project, FIXED_TIME, event, module, who, properties];
+        let [_, without_project @ ..] = &widths;
+        self.list.fix(if self.names_projects { &widths } else { without_project });
+    }
+
+    /// Hands the rows so far to the reader.
+    pub(crate) fn flush(&mut self) -> Outcome {
+        self.list.flush()
     }
 
     pub(crate) fn end(self) -> Outcome {
-        match self {
-            Self::Rows(list) => list.end(),
-            Self::Lines(output, _) => output.flush(),
-        }
+        self.list.end()
     }
-}
-
-fn add_row(list: &mut List<'_>, event: &EventRef<'_>) -> Outcome {
-    let mut json = Vec::new();
-    if let Some(properties) = event.properties() {
-        properties.write_json(&mut json);
-    }
-    let properties = cut(&json);
-    list.row(&[
-        Cell::Time(event.timestamp()),
-        Cell::Text(event.event_type()),
-        Cell::Text(event.module()),
-        Cell::maybe(event.person().map(|person| person.id())),
-        Cell::Text(&properties),
-    ])
 }
 
 /// The text, or its beginning where it is long.
-fn cut(text: &[u8]) -> String {
-    let shown = text.get(..text.len().min(PROPERTIES_SHOWN_MAX)).unwrap_or_default();
+fn cut(text: &[u8], bytes_max: usize) -> String {
+    let shown = text.get(..text.len().min(bytes_max)).unwrap_or_default();
     let mut shown = String::from_utf8_lossy(shown).into_owned();
-    if text.len() > PROPERTIES_SHOWN_MAX {
+    if text.len() > bytes_max {
         // The cut may have gone through a character.
         shown.truncate(shown.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
         shown.push_str(" ..");

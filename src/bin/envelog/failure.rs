@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Anything else, told in a sentence.
     Message(String),
+    /// Damage was found, and told already.
+    Damaged,
     /// Whoever read standard output has gone, which is no error: `envelog events | head`.
     ReaderGone,
 }
@@ -39,7 +41,7 @@ impl Failure {
         match self {
             Self::Store(error) => Some(error.to_string()),
             Self::Usage(text) | Self::Message(text) => Some(text.clone()),
-            Self::ReaderGone => None,
+            Self::Damaged | Self::ReaderGone => None,
         }
     }
 
@@ -53,10 +55,26 @@ impl Failure {
         }
     }
 
+    /// Whether something of the store is damaged or missing.
+    pub(crate) fn is_damage(&self) -> bool {
+        use envelog::Error::{Corrupt, Gap, MissingSegment};
+        matches!(self, Self::Store(Corrupt { .. } | Gap { .. } | MissingSegment { .. }))
+    }
+
+    /// Tells it now, and ends as a command does that met damage.
+    pub(crate) fn as_damage(&self) -> Self {
+        if let Some(text) = self.text() {
+            tell(format_args!("envelog: {text}"));
+        }
+        Self::Damaged
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Store(_) if self.is_damage() => ExitCode::from(3),
             Self::Store(_) | Self::Message(_) => ExitCode::FAILURE,
             Self::Usage(_) => ExitCode::from(2),
+            Self::Damaged => ExitCode::from(3),
             Self::ReaderGone => ExitCode::SUCCESS,
         }
     }

@@ -2,9 +2,11 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use envelog::{Condition, EventQuery, Limits, Timeline, Value};
+
+use crate::time::parse_time;
 
 /// Conditions on events; all that are given must hold.
 #[derive(Debug, Args)]
@@ -18,13 +20,18 @@ pub(crate) struct Filters {
     /// Only events of this module.
     #[arg(long, value_name = "MODULE", help_heading = "Filters")]
     module: Option<String>,
-    /// Only events at or after this time: 2024-06-01 or 2024-06-01T12:00:00Z.
+    /// Only events at or after this time: 2024-06-01, 2024-06-01T12:00:00Z, now, or 7d for seven days ago.
+    ///
+    /// How long ago is given in units such as 90s, 30m, 12h, 7d, 2w or several of them, as in '2h 30m'. A date is its
+    /// first instant in UTC.
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
     since: Option<DateTime<Utc>>,
-    /// Only events before this time.
+    /// Only events before this time, which is written in the same ways.
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
     until: Option<DateTime<Utc>>,
     /// Only events whose property is so: currency=EUR, amount>=4200, amount<=99, or coupon for any value.
+    ///
+    /// The path may begin with properties, as in properties.amount>=4200, or with context, as in context.locale=de.
     ///
     /// A number, true, false or null matches no text: sku=12 finds the number 12, and sku="12" the text. Text in
     /// quotes is read as JSON, and quotes are needed where it begins with one of = < > ! ~ as in note="=12". The shell
@@ -63,8 +70,11 @@ macro_rules! narrow {
         if let Some(until) = filters.until {
             query = query.until(until);
         }
-        for PropertyFilter { path, condition } in &filters.conditions {
-            query = query.where_property(path.as_str(), condition.clone());
+        for PropertyFilter { root, path, condition } in &filters.conditions {
+            query = match root {
+                Root::Properties => query.where_property(path.as_str(), condition.clone()),
+                Root::Context => query.where_context(path.as_str(), condition.clone()),
+            };
         }
         query
     }};
@@ -92,17 +102,6 @@ impl PersonFilters {
     }
 }
 
-/// A date, which means its first instant, or a time with its offset.
-fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(date) = NaiveDate::from_str(text) {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => Ok(time.to_utc()),
-        Err(_) => Err("not a time; write 2024-06-01 or 2024-06-01T12:00:00Z".to_owned()),
-    }
-}
-
 /// Characters that belong to operators of other languages. Taken for part of a name or a text they would make a
 /// condition that never holds.
 const OPERATOR_SIGNS: &[char] = &['=', '<', '>', '!', '~'];
@@ -110,9 +109,17 @@ const OPERATOR_SIGNS: &[char] = &['=', '<', '>', '!', '~'];
 const OPERATORS: &str = "the operators are =, >= and <=, and the property alone for any value; a text that begins with \
                          a sign stands in quotes, as in note=\"=12\"";
 
-/// A condition on one property.
+/// What of an envelope a path leads into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Properties,
+    Context,
+}
+
+/// A condition on one property, or on something of the context.
 #[derive(Debug, Clone)]
 pub(crate) struct PropertyFilter {
+    root: Root,
     path: String,
     condition: Condition,
 }
@@ -143,8 +150,41 @@ impl PropertyFilter {
         match path.trim() {
             "" => Err("the property is missing before the sign".to_owned()),
             path if path.contains(['<', '>']) || path.ends_with(OPERATOR_SIGNS) => Err(OPERATORS.to_owned()),
-            path => Ok(Self { path: path.to_owned(), condition }),
+            path => {
+                let (root, path) = rooted(path)?;
+                Ok(Self { root, path: path.to_owned(), condition })
+            }
         }
+    }
+}
+
+/// What a path leads into, and the rest of it. One that names neither is of the properties.
+fn rooted(text: &str) -> Result<(Root, &str), String> {
+    let (name, path) = text.split_once('.').unwrap_or((text, ""));
+    let root = match name {
+        "properties" => Root::Properties,
+        "context" => Root::Context,
+        _ => return Ok((Root::Properties, text)),
+    };
+    if path.is_empty() {
+        return Err(format!(
+            "a name is missing, as in {name}.amount; a property of this name is properties.{name}"
+        ));
+    }
+    Ok((root, path))
+}
+
+/// The path of a property below the envelope's properties, with or without their name in front.
+///
+/// # Errors
+///
+/// A sentence where the path leads into the context, of which there are no sums.
+pub(crate) fn property_path(text: &str) -> Result<String, String> {
+    match rooted(text)? {
+        (Root::Properties, path) => Ok(path.to_owned()),
+        (Root::Context, _) => Err(format!(
+            "what stands in the context cannot be added up, only properties; a property of this name is properties.{text}"
+        )),
     }
 }
 
@@ -162,12 +202,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_their_first_instant_and_times_need_an_offset() {
-        let time = |text: &str| parse_time(text).map(|time| time.to_rfc3339());
-        assert_eq!(time("2024-06-01").unwrap(), "2024-06-01T00:00:00+00:00");
-        assert_eq!(time("2024-06-01T02:00:00+02:00").unwrap(), "2024-06-01T00:00:00+00:00");
-        for wrong in ["", "yesterday", "2024-13-01", "2024-06-01T02:00:00", "2024-06"] {
-            assert!(time(wrong).is_err(), "{wrong}");
+    fn paths_begin_below_the_properties_unless_they_name_the_context() {
+        use Root::{Context, Properties};
+        for (text, root, path) in [
+            ("amount", Properties, "amount"),
+            ("cart.total", Properties, "cart.total"),
+            ("properties.amount", Properties, "amount"),
+            ("properties.context.x", Properties, "context.x"),
+            ("properties.properties", Properties, "properties"),
+            ("contextual.x", Properties, "contextual.x"),
+            ("context.page.url", Context, "page.url"),
+            ("context.context", Context, "context"),
+        ] {
+            assert_eq!(rooted(text), Ok((root, path)));
+            assert_eq!(property_path(text).is_ok(), root == Properties, "{text}");
+        }
+        for wrong in ["context", "context.", "properties", "properties."] {
+            assert!(property_path(wrong).is_err(), "{wrong}");
+            assert!(format!("{wrong}=1").parse::<PropertyFilter>().is_err(), "{wrong}");
         }
     }
 

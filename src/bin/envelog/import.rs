@@ -4,22 +4,33 @@ use std::num::NonZero;
 use std::time::Instant;
 use std::{io, thread};
 
-use envelog::{Durability, Error, Options, Store};
+use envelog::{Ack, Batch, Durability, Error, Options, Store};
 
-use crate::args::{Cli, DurabilityChoice, ImportArgs};
-use crate::failure::{Failure, Outcome};
-use crate::input::{self, Block, Blocks, Input, Next, is_stdin};
+use crate::args::Cli;
+use crate::failure::{Failure, Outcome, tell};
+use crate::input::{Block, Blocks, Input, Next, Place};
 use crate::output::grouped;
 use crate::progress::Progress;
 use crate::reading;
 use crate::rejects::Rejects;
-use crate::summary::Summary;
+use crate::summary::{Summary, Whole};
 
+mod args;
+mod cursor;
+mod dry;
+mod opened;
 mod pipeline;
 mod prepare;
+mod sort;
+mod stop;
 
+pub(crate) use args::{DurabilityChoice, ImportArgs};
+
+use cursor::{Cursor, Done};
+use opened::Opened;
 use pipeline::{Pipeline, WorkerLost};
 use prepare::{Part, Prepared, Refusal, is_about_the_line, prepare};
+use stop::Stop;
 
 /// Blocks have at least so many lines where there are any, so that small batches do not cost a hand-over each. More
 /// would cost memory: a block may become as many batches as it has lines.
@@ -35,42 +46,44 @@ const SYNC_INTERVAL_BYTES: u64 = 16 * 1024 * 1024;
 /// Stores the lines of the input.
 pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     cli.without_project("every line names its own")?;
-    let directory = cli.store()?;
-    let name = if is_stdin(&arguments.file) {
-        "standard input".to_owned()
-    } else {
-        arguments.file.display().to_string()
-    };
-    let unreadable = |error: io::Error| Failure::io(&name, &error);
-    let file = input::open(&arguments.file).map_err(unreadable)?;
-    let rejects = arguments.rejects.clone().unwrap_or_else(|| Rejects::default_path(&arguments.file));
-    let rejects = Rejects::new(rejects, &file.metadata().map_err(unreadable)?, directory)?;
-    let input = Input::of(file, &arguments.file).map_err(unreadable)?;
     let options = Options::new().durability(durability(arguments.durability));
+    let options = arguments.secret.apply(options)?;
+    if arguments.dry_run {
+        return dry::run(cli, options, arguments);
+    }
+    let directory = cli.store()?;
+    let opened = Opened::of(&arguments.file)?;
+    let rejects = opened.rejects(arguments.rejects.as_deref(), directory)?;
+    let input = opened.input()?;
+    let cursor = opened.cursor(&rejects)?;
     let store = options.on_corruption(cli.on_corruption()).open(directory)?;
     reading::tell_damage(&store);
 
     let start = Instant::now();
-    let progress = Progress::of(&input);
-    let mut import = Import { store: &store, rejects, summary: Summary::default(), settled: 0 };
-    let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
-    let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
-    let taken = import.take_all(&blocks, batch_max, &name, &progress);
-    progress.end();
+    let mut import = Import::new(&store, rejects, cursor, arguments)?;
+    let ended = import.take_input(input, &opened, arguments);
     import.rejects.end();
-    import.summary.rejected = import.rejects.count();
-    let Import { summary, rejects, settled, .. } = import;
-    // Closing syncs: only after it the events are there for good, at every level.
-    let closed = store.close();
-    if let Err(failure) = taken {
-        return Err(stopped(&failure, summary.stored, settled));
+    match ended {
+        Ok(Ended::AtTheEnd) => import.finish(cli, &opened, start),
+        Ok(Ended::Interrupted) => {
+            store.close()?;
+            Err(import.stopped("interrupted; ", &opened))
+        }
+        Err(failure) => {
+            // The first failure is the one to tell.
+            let _ = store.close();
+            let is_damage = failure.is_damage();
+            let reason = match failure {
+                // Of this call nothing was stored, of the import everything before it.
+                Failure::Store(Error::NoSpace { file }) => {
+                    format!("no space left for {file}; free some space")
+                }
+                failure => failure.text().unwrap_or_default(),
+            };
+            let stopped = import.stopped(&format!("{reason}\nthe import stopped early; "), &opened);
+            Err(if is_damage { stopped.as_damage() } else { stopped })
+        }
     }
-    closed?;
-    summary.write(cli.format, rejects.file(), start.elapsed())?;
-    if summary.rejected > 0 && summary.stored + summary.duplicates == 0 {
-        return Err(Failure::Message(format!("{name}: no line of it is an envelope")));
-    }
-    Ok(())
 }
 
 fn durability(choice: DurabilityChoice) -> Durability {
@@ -83,28 +96,99 @@ fn durability(choice: DurabilityChoice) -> Durability {
     }
 }
 
-/// The failure of an import that ended early, with what it had done by then.
-fn stopped(failure: &Failure, stored: u64, settled: u64) -> Failure {
-    let reason = failure.text().unwrap_or_default();
-    Failure::Message(format!(
-        "{reason}\nthe import stopped early; {} events of the first {} lines are stored",
-        grouped(i128::from(stored)),
-        grouped(i128::from(settled))
-    ))
+/// How an import ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    AtTheEnd,
+    Interrupted,
 }
 
 /// An import under way.
 struct Import<'s> {
     store: &'s Store,
     rejects: Rejects,
+    /// None for an input that cannot be resumed.
+    cursor: Option<Cursor>,
+    stop: Stop,
+    is_synced: bool,
+    is_restarted: bool,
+    /// What an earlier import had done.
+    before: Done,
     summary: Summary,
-    /// Lines from the first on that are stored, refused or blank, without a gap.
-    settled: u64,
+    /// All lines before it are stored, refused or blank.
+    place: Place,
 }
 
-impl Import<'_> {
+impl<'s> Import<'s> {
+    fn new(
+        store: &'s Store,
+        rejects: Rejects,
+        cursor: Option<Cursor>,
+        arguments: &ImportArgs,
+    ) -> Outcome<Self> {
+        let stop = Stop::listen().map_err(|error| Failure::io("taking over signals", &error))?;
+        Ok(Self {
+            store,
+            rejects,
+            cursor,
+            stop,
+            is_synced: arguments.durability == DurabilityChoice::Synced,
+            is_restarted: arguments.restart,
+            before: Done::default(),
+            summary: Summary::default(),
+            place: Place::default(),
+        })
+    }
+
+    /// Stores what is left of the input.
+    fn take_input(
+        &mut self,
+        mut input: Input,
+        opened: &Opened<'_>,
+        arguments: &ImportArgs,
+    ) -> Outcome<Ended> {
+        self.resume(&mut input, opened)?;
+        let progress = Progress::of(&input);
+        let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
+        let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
+        let taken = self.take_all(&blocks, batch_max, opened, &progress);
+        progress.end();
+        taken
+    }
+
+    /// Goes where an unfinished import of the input stopped.
+    fn resume(&mut self, input: &mut Input, opened: &Opened<'_>) -> Outcome {
+        let Some(cursor) = self.cursor.as_ref().filter(|_| !self.is_restarted) else { return Ok(()) };
+        let Some(unfinished) = cursor.unfinished(self.store, &opened.name)? else { return Ok(()) };
+        let before = unfinished.done;
+        input.go_to(before.place).map_err(|error| opened.failure(&error))?;
+        tell(format_args!(
+            "envelog: {}: going on with line {}, where an earlier import stopped with {} events stored",
+            opened.name,
+            grouped(i128::from(before.place.lines) + 1),
+            grouped(i128::from(before.stored))
+        ));
+        if !unfinished.is_same_rejects && before.rejected > 0 {
+            tell(format_args!(
+                "envelog: {} lines before that were refused; why is in the file that was named then",
+                grouped(i128::from(before.rejected))
+            ));
+        }
+        let rejects_len = if unfinished.is_same_rejects { before.rejects_len } else { 0 };
+        self.rejects.resume(rejects_len, before.rejected);
+        self.before = before;
+        self.place = before.place;
+        Ok(())
+    }
+
     /// Stores the lines of the input in their order, while other threads read and parse ahead.
-    fn take_all(&mut self, blocks: &Blocks, batch_max: usize, name: &str, progress: &Progress) -> Outcome {
+    fn take_all(
+        &mut self,
+        blocks: &Blocks,
+        batch_max: usize,
+        opened: &Opened<'_>,
+        progress: &Progress,
+    ) -> Outcome<Ended> {
         let store = self.store;
         let work = |block| prepare(store, block, batch_max);
         thread::scope(|scope| {
@@ -112,7 +196,7 @@ impl Import<'_> {
                 .map_err(|error| Failure::io("starting a thread", &error))?;
             let taken = self.take_prepared(blocks, &mut pipeline, progress);
             pipeline.end();
-            taken?.map_err(|error| Failure::io(name, &error))
+            taken?.map_err(|error| opened.failure(&error))
         })
     }
 
@@ -122,7 +206,7 @@ impl Import<'_> {
         blocks: &Blocks,
         pipeline: &mut Pipeline<'_, Block, Prepared>,
         progress: &Progress,
-    ) -> Outcome<io::Result<()>> {
+    ) -> Outcome<io::Result<Ended>> {
         let mut end = None;
         loop {
             while end.is_none() && pipeline.has_room() {
@@ -134,12 +218,23 @@ impl Import<'_> {
             }
             match pipeline.take() {
                 Ok(Some(prepared)) => {
-                    let block = self.take(prepared)?;
-                    progress.show(self.settled);
+                    let (block, ended) = self.take(prepared)?;
+                    if let Some(ended) = ended {
+                        return Ok(Ok(ended));
+                    }
+                    progress.show(self.place.lines - self.before.place.lines);
                     blocks.give_back(block);
                 }
-                // Nothing is under way, and there was nothing to wait for: the input is at its end.
-                Ok(None) => return Ok(end.unwrap_or(Ok(()))),
+                // Nothing is under way: the input is at its end, or has nothing yet.
+                Ok(None) => match end.take() {
+                    Some(Ok(place)) => {
+                        self.place = place;
+                        return Ok(Ok(Ended::AtTheEnd));
+                    }
+                    Some(Err(error)) => return Ok(Err(error)),
+                    None if self.stop.is_asked() => return Ok(Ok(Ended::Interrupted)),
+                    None => {}
+                },
                 Err(WorkerLost) => {
                     return Err(Failure::Message("a thread of the import ended unexpectedly".to_owned()));
                 }
@@ -147,100 +242,129 @@ impl Import<'_> {
         }
     }
 
-    /// Stores the lines of a block, batch by batch.
-    fn take(&mut self, prepared: Prepared) -> Outcome<Block> {
+    /// Stores the lines of a block, batch by batch, until it is asked to stop.
+    fn take(&mut self, prepared: Prepared) -> Outcome<(Block, Option<Ended>)> {
         let Prepared { block, parts, failure } = prepared;
         for part in parts {
-            let taken = self.take_part(&block, part);
-            self.summary.rejected = self.rejects.count();
-            taken?;
+            if self.stop.is_asked() {
+                return Ok((block, Some(Ended::Interrupted)));
+            }
+            self.take_part(&block, part)?;
         }
-        if let Some(error) = failure {
-            return Err(error.into());
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok((block, None)),
         }
-        self.summary.blank += block.blank;
-        self.settled = self.summary.lines();
-        Ok(block)
     }
 
     fn take_part(&mut self, block: &Block, mut part: Part) -> Outcome {
-        match part.commit() {
-            Ok(acks) => self.summary.count(&acks),
-            Err(error) if is_about_the_line(&error) => return self.sort_out(block, part),
-            Err(error) => return Err(error.into()),
+        for (index, why) in &part.refused {
+            self.refuse(block, *index, why);
         }
-        self.refuse(block, &part.refused);
-        self.settled = part.last(block);
-        Ok(())
+        let end = block.place_before(part.end());
+        match self.commit(&mut part.batch, end) {
+            Ok(()) => Ok(()),
+            Err(error) if is_about_the_line(&error) => self.sort_out(block, part),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn refuse(&mut self, block: &Block, refused: &[(usize, Refusal)]) {
-        for (index, why) in refused {
-            let Some(line) = block.lines().get(*index) else { continue };
-            match why {
-                Refusal::TooLong => self.rejects.add_too_long(line),
-                Refusal::Broken(error) => self.rejects.add(line, error),
+    fn refuse(&mut self, block: &Block, index: usize, why: &Refusal) {
+        let Some(line) = block.lines().get(index) else { return };
+        match why {
+            Refusal::TooLong => self.rejects.add_too_long(line),
+            Refusal::Broken(error) => self.rejects.add(line, error),
+        }
+    }
+
+    /// Stores a batch, and with it that all lines before the place are done. Their rejects were added, and stand in
+    /// their file before; where the batch is refused they are taken back.
+    fn commit(&mut self, batch: &mut Batch, place: Place) -> envelog::Result<()> {
+        match self.try_commit(batch, place) {
+            Ok(acks) => {
+                self.rejects.keep();
+                self.summary.count(&acks);
+                self.place = place;
+                Ok(())
+            }
+            Err(error) => {
+                // The outcome of a failed sync is unknown; what stands in the file may be needed.
+                if !matches!(error, Error::SyncFailed { .. }) {
+                    self.rejects.forget();
+                }
+                Err(error)
             }
         }
     }
 
-    /// Stores the lines of a part whose batch was refused as a whole, all but those that are to blame.
-    fn sort_out(&mut self, block: &Block, part: Part) -> Outcome {
-        let (left, mut refused) = part.into_doubtful();
-        let last = refused.last().map_or(0, |(index, _)| block.number(*index));
-        let sorted = self.store_but_the_bad(block, &left, &mut refused);
-        if sorted.is_ok() {
-            self.settled = self.settled.max(last);
+    fn try_commit(&mut self, batch: &mut Batch, place: Place) -> envelog::Result<Vec<Ack>> {
+        if let Some(cursor) = &self.cursor {
+            self.rejects.write(self.is_synced);
+            let done = Done { place, stored: self.stored() + batch.len() as u64, ..self.done() };
+            batch.set_cursor(cursor.key(), &cursor.state(done, false))?;
         }
-        refused.retain(|(index, _)| block.number(*index) <= self.settled);
-        refused.sort_by_key(|(index, _)| *index);
-        self.refuse(block, &refused);
-        sorted
+        if batch.is_empty() { Ok(Vec::new()) } else { batch.commit_and_clear() }
     }
 
-    /// Stores lines, by their index in the block, and tells which were refused.
-    ///
-    /// A batch that fails is cut before the line that is named; one that succeeds lets the next be twice as large. So
-    /// a few bad lines cost a few commits, and nothing but bad lines costs one push each.
-    fn store_but_the_bad(
-        &mut self,
-        block: &Block,
-        lines: &[usize],
-        refused: &mut Vec<(usize, Refusal)>,
-    ) -> Outcome {
-        let mut left = lines;
-        let mut most = lines.len();
-        while let Some(first) = left.first() {
-            let (now, later) = left.split_at(most.clamp(1, left.len()));
-            match self.store_batch(block, now) {
-                Ok(acks) => {
-                    self.summary.count(&acks);
-                    self.settled = now.last().map_or(self.settled, |last| block.number(*last));
-                    left = later;
-                    most = most.saturating_mul(2);
-                }
-                Err(error) if !is_about_the_line(&error) => return Err(error.into()),
-                Err(Error::InBatch { index, .. }) if index > 0 && index < now.len() => most = index,
-                Err(error) if now.len() == 1 || matches!(error, Error::InBatch { .. }) => {
-                    refused.push((*first, Refusal::Broken(error)));
-                    self.settled = block.number(*first);
-                    left = left.get(1..).unwrap_or_default();
-                    most = (most / 2).max(1);
-                }
-                Err(_) => most = now.len() / 2,
-            }
+    /// Events of the input that are stored, the earlier import's included.
+    fn stored(&self) -> u64 {
+        self.before.stored + self.summary.stored
+    }
+
+    /// What is done of the input, the rejects that wait for a batch included.
+    fn done(&self) -> Done {
+        Done {
+            place: self.place,
+            stored: self.stored(),
+            rejected: self.rejects.count_with_pending(),
+            rejects_len: self.rejects.len(),
+        }
+    }
+
+    /// Tells what was done, and then closes the store.
+    fn finish(mut self, cli: &Cli, opened: &Opened<'_>, start: Instant) -> Outcome {
+        // At every level the events are there for good before that is told.
+        self.store.sync()?;
+        if self.place == Place::default() {
+            tell(format_args!("envelog: {}: it is empty", opened.name));
+        }
+        let done = self.done();
+        self.summary.rejected = done.rejected - self.before.rejected;
+        self.summary.blank =
+            done.place.lines - self.before.place.lines - self.summary.stored - self.summary.rejected;
+        let whole = Whole { lines: done.place.lines, stored: done.stored, rejected: done.rejected };
+        let resumed = (self.before.place != Place::default()).then_some(whole);
+        let told = self.summary.write(cli.format, self.rejects.file(), start.elapsed(), resumed);
+        // Only now, so that an import that is killed before it could tell its end does not begin anew.
+        self.mark_done()?;
+        self.store.close()?;
+        told?;
+        if done.rejected > 0 && done.stored == 0 {
+            return Err(Failure::Message(format!("{}: no line of it is an envelope", opened.name)));
         }
         Ok(())
     }
 
-    fn store_batch(&self, block: &Block, lines: &[usize]) -> envelog::Result<Vec<envelog::Ack>> {
-        let mut batch = self.store.batch();
-        for (index, line) in lines.iter().filter_map(|index| block.lines().get(*index)).enumerate() {
-            batch
-                .push_json(block.text(line))
-                .map_err(|source| Error::InBatch { index, source: Box::new(source) })?;
+    /// Remembers that nothing is left to resume.
+    fn mark_done(&self) -> Outcome {
+        if let Some(cursor) = &self.cursor
+            && (self.place != Place::default() || self.is_restarted)
+        {
+            let mut batch = self.store.batch();
+            batch.set_cursor(cursor.key(), &cursor.state(self.done(), true))?;
+            batch.commit()?;
         }
-        batch.commit()
+        Ok(())
+    }
+
+    /// The failure of an import that ended early, with what it had done by then.
+    fn stopped(&self, reason: &str, opened: &Opened<'_>) -> Failure {
+        Failure::Message(format!(
+            "{reason}{} events of the first {} lines are stored; {}",
+            grouped(i128::from(self.stored())),
+            grouped(i128::from(self.place.lines)),
+            opened.whether_it_resumes()
+        ))
     }
 }
 

@@ -1,52 +1,52 @@
-//! The lines of a file or of standard input, gzip or not, in blocks.
+//! The lines of a file or of standard input, gzip, zstd or plain, in blocks.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
-use std::ops::Range;
+use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use flate2::bufread::MultiGzDecoder;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+mod form;
+mod lines;
+mod packing;
+mod zstd;
 
-/// Longest line that is kept in memory: 1 MiB.
-pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// A block is full when it has this many bytes ..
-const BLOCK_BYTES: usize = 512 * 1024;
-/// .. or this many lines, where whoever wants it does not want fewer.
-const BLOCK_LINES: usize = 4_096;
+pub(crate) use lines::{Block, LINE_BYTES_MAX, Line, Place};
+
+use lines::{LineReader, Live};
+use packing::Packing;
+
 /// Blocks that are read ahead.
 const BLOCKS_AHEAD: usize = 3;
 const READ_BYTES: usize = 128 * 1024;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Bytes of the text that are looked at before anything is done with it.
+const HEAD_BYTES: usize = 64 * 1024;
+/// How long is waited for a block before whoever waits may look around.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+const ANOTHER_FILE: &str =
+    "where the earlier import stopped no line ends, so this is not the file that it read";
 
 /// An input that was opened, and how far it has been read.
 pub(crate) struct Input {
     reader: BufReader<Box<dyn Read + Send>>,
     live: Option<Live>,
+    /// The file, where its bytes are the text.
+    plain: Option<File>,
+    start: Place,
+    /// Bytes of the text that are to be passed over before the first line.
+    skip: u64,
+    /// Why it cannot be NDJSON, from how it begins.
+    objection: Option<String>,
     /// Bytes of the file, before decompression, where they are known.
     pub(crate) bytes_total: Option<u64>,
     /// Bytes that were read of them.
     pub(crate) bytes_read: Arc<AtomicU64>,
-}
-
-/// Tells of an input that may have to be waited for, a pipe or anything else that is no regular file, whether more of it
-/// is there already.
-struct Live(Box<dyn Fn() -> bool + Send>);
-
-impl Live {
-    fn of(file: File) -> Self {
-        Self(Box::new(move || {
-            let mut asked = [PollFd::new(&file, PollFlags::IN)];
-            // At the end of the input there is something to read too: that it ends.
-            poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-        }))
-    }
 }
 
 /// Opens a file, or standard input for `-`, and reads nothing of it.
@@ -67,10 +67,54 @@ impl Input {
     pub(crate) fn of(file: File, path: &Path) -> io::Result<Self> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let metadata = file.metadata()?;
-        let bytes_total = (metadata.is_file() && !is_stdin(path)).then_some(metadata.len());
+        let is_file = metadata.is_file() && !is_stdin(path);
+        let bytes_total = is_file.then_some(metadata.len());
         let live = if metadata.is_file() { None } else { Some(Live::of(file.try_clone()?)) };
-        let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read) };
-        Ok(Self { reader: decompressed(counted)?, live, bytes_total, bytes_read })
+        let plain = if is_file { Some(file.try_clone()?) } else { None };
+        let (reader, packing) = packing::unpacked(Counted { inner: file, bytes: Arc::clone(&bytes_read) })?;
+        let begun = Begun::of(reader, live.as_ref());
+        Ok(Self {
+            objection: form::objection(begun.head.get_ref()),
+            reader: BufReader::with_capacity(READ_BYTES, Box::new(begun)),
+            live,
+            plain: plain.filter(|_| packing == Packing::None),
+            start: Place::default(),
+            skip: 0,
+            bytes_total,
+            bytes_read,
+        })
+    }
+
+    /// Why it cannot be NDJSON; `None` where it may be some.
+    pub(crate) fn objection(&self) -> Option<&str> {
+        self.objection.as_deref()
+    }
+
+    /// Goes to a place where an earlier reading stopped. Of what is compressed the text before it is passed over with the
+    /// first block.
+    pub(crate) fn go_to(&mut self, place: Place) -> io::Result<()> {
+        self.start = place;
+        let Some(file) = &mut self.plain else {
+            self.skip = place.offset;
+            return Ok(());
+        };
+        let bytes_total = file.metadata()?.len();
+        let mut last = [0];
+        if let Some(before) = place.offset.checked_sub(1)
+            && place.offset != bytes_total
+        {
+            match file.read_exact_at(&mut last, before) {
+                Ok(()) if last == *b"\n" => {}
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+                _ => return Err(io::Error::new(io::ErrorKind::InvalidData, ANOTHER_FILE)),
+            }
+        }
+        file.seek(SeekFrom::Start(place.offset))?;
+        // Relaxed: a figure to show.
+        self.bytes_read.store(place.offset, Ordering::Relaxed);
+        let rest = Counted { inner: file.try_clone()?, bytes: Arc::clone(&self.bytes_read) };
+        self.reader = BufReader::with_capacity(READ_BYTES, Box::new(rest));
+        Ok(())
     }
 }
 
@@ -78,18 +122,45 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Looks at the first bytes, and decompresses what is gzip.
-fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<BufReader<Box<dyn Read + Send>>> {
-    let mut head = Vec::with_capacity(GZIP_MAGIC.len());
-    raw.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut head)?;
-    let is_gzip = head == GZIP_MAGIC;
-    let whole = Cursor::new(head).chain(raw);
-    let reader: Box<dyn Read + Send> = if is_gzip {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, whole)))
-    } else {
-        Box::new(whole)
-    };
-    Ok(BufReader::with_capacity(READ_BYTES, reader))
+/// An input whose beginning was read already, up to an error if there was one.
+struct Begun<R> {
+    head: Cursor<Vec<u8>>,
+    failure: Option<io::Error>,
+    rest: R,
+}
+
+impl<R: Read> Begun<R> {
+    /// Reads the beginning; of a live input no more than there is.
+    fn of(mut rest: R, live: Option<&Live>) -> Self {
+        let mut head = vec![0; HEAD_BYTES];
+        let mut len = 0;
+        let mut failure = None;
+        while let Some(room) = head.get_mut(len..).filter(|room| !room.is_empty()) {
+            if len > 0 && live.is_some_and(|live| !live.has_more()) {
+                break;
+            }
+            match rest.read(room) {
+                Ok(0) => break,
+                Ok(read) => len += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        head.truncate(len);
+        Self { head: Cursor::new(head), failure, rest }
+    }
+}
+
+impl<R: Read> Read for Begun<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.head.read(buffer)? {
+            0 => self.failure.take().map_or_else(|| self.rest.read(buffer), Err),
+            read => Ok(read),
+        }
+    }
 }
 
 /// Counts what is read.
@@ -107,158 +178,6 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Some lines of the input, in their order.
-#[derive(Debug, Default)]
-pub(crate) struct Block {
-    text: Vec<u8>,
-    lines: Vec<Line>,
-    /// Lines without anything but blanks; they are not among the others.
-    pub(crate) blank: u64,
-}
-
-/// One line of a block.
-#[derive(Debug, Clone)]
-pub(crate) struct Line {
-    /// Counted from 1.
-    pub(crate) number: u64,
-    /// Its length in bytes, without its end.
-    pub(crate) bytes: u64,
-    range: Range<usize>,
-}
-
-impl Line {
-    /// Whether the line was too long to be kept.
-    pub(crate) fn is_too_long(&self) -> bool {
-        self.range.is_empty()
-    }
-}
-
-impl Block {
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// Number of a line by its index in the block.
-    pub(crate) fn number(&self, index: usize) -> u64 {
-        self.lines.get(index).map_or(0, |line| line.number)
-    }
-
-    /// The text of a line; empty for one that was too long.
-    pub(crate) fn text(&self, line: &Line) -> &[u8] {
-        self.text.get(line.range.clone()).unwrap_or_default()
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.lines.clear();
-        self.blank = 0;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.blank == 0
-    }
-}
-
-/// Cuts an input into blocks.
-struct LineReader<R> {
-    reader: BufReader<R>,
-    live: Option<Live>,
-    lines_max: usize,
-    number: u64,
-    failure: Option<io::Error>,
-}
-
-impl<R: Read> LineReader<R> {
-    fn new(reader: BufReader<R>, live: Option<Live>, lines_max: usize) -> Self {
-        Self { reader, live, lines_max: lines_max.clamp(1, BLOCK_LINES), number: 0, failure: None }
-    }
-
-    /// Fills a block; one without lines stands at the end.
-    ///
-    /// Lines before an error are given first; a line that an error cut off is not given. Lines of a live input do
-    /// not wait for lines that have not come yet.
-    fn fill(&mut self, block: &mut Block) -> io::Result<()> {
-        block.clear();
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
-        while !self.is_enough(block) {
-            match self.read_line(block) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) if block.is_empty() => return Err(error),
-                Err(error) => {
-                    self.failure = Some(error);
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_enough(&self, block: &Block) -> bool {
-        let is_full = block.text.len() >= BLOCK_BYTES || block.lines.len() >= self.lines_max;
-        let has_to_wait = |live: &Live| !self.reader.buffer().contains(&b'\n') && !(live.0)();
-        is_full || (!block.is_empty() && self.live.as_ref().is_some_and(has_to_wait))
-    }
-
-    fn read_line(&mut self, block: &mut Block) -> io::Result<bool> {
-        let start = block.text.len();
-        let mut limited = self.reader.by_ref().take(LINE_BYTES_MAX as u64 + 1);
-        let read = match limited.read_until(b'\n', &mut block.text) {
-            Ok(read) => read,
-            Err(error) => {
-                block.text.truncate(start);
-                return Err(error);
-            }
-        };
-        if read == 0 {
-            return Ok(false);
-        }
-        self.number += 1;
-        if self.number == 1 && block.text.starts_with(BYTE_ORDER_MARK) {
-            block.text.drain(..BYTE_ORDER_MARK.len());
-        }
-        if block.text.last() == Some(&b'\n') {
-            block.text.pop();
-        } else if read > LINE_BYTES_MAX {
-            let bytes = (block.text.len() - start) as u64;
-            block.text.truncate(start);
-            let bytes = bytes + skip_line(&mut self.reader)?;
-            block.lines.push(Line { number: self.number, bytes, range: start..start });
-            return Ok(true);
-        }
-        let range = start..block.text.len();
-        if block.text.get(start..).is_some_and(|line| line.trim_ascii().is_empty()) {
-            block.text.truncate(start);
-            block.blank += 1;
-        } else {
-            block.lines.push(Line { number: self.number, bytes: range.len() as u64, range });
-        }
-        Ok(true)
-    }
-}
-
-/// Passes over the rest of a line and its end, and tells how many bytes it had without its end.
-fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
-    let mut bytes = 0;
-    loop {
-        let buffer = match reader.fill_buf() {
-            Ok([]) => return Ok(bytes),
-            Ok(buffer) => buffer,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let len = end.unwrap_or(buffer.len());
-        bytes += len as u64;
-        reader.consume(len + usize::from(end.is_some()));
-        if end.is_some() {
-            return Ok(bytes);
-        }
-    }
-}
-
 /// The blocks of an input, read and decompressed ahead by a thread of their own.
 pub(crate) struct Blocks {
     full: Receiver<io::Result<Block>>,
@@ -270,8 +189,8 @@ pub(crate) enum Next {
     Block(Block),
     /// Nothing was read yet.
     NotYet,
-    /// There is no more, for a reason or because the input is at its end.
-    End(io::Result<()>),
+    /// There is no more, for a reason or because the input is at its end, which is here.
+    End(io::Result<Place>),
 }
 
 impl Blocks {
@@ -281,10 +200,12 @@ impl Blocks {
         let (full, full_blocks) = sync_channel(BLOCKS_AHEAD);
         let (empty, empty_blocks) = sync_channel::<Block>(BLOCKS_AHEAD + 1);
         thread::spawn(move || {
-            let mut lines = LineReader::new(input.reader, input.live, lines_max);
+            let Input { reader, live, start, mut skip, .. } = input;
+            let mut lines = LineReader::new(reader, live, lines_max, start);
             loop {
                 let mut block = empty_blocks.try_recv().unwrap_or_default();
-                let filled = lines.fill(&mut block).map(|()| block);
+                let filled = lines.pass_over(std::mem::take(&mut skip));
+                let filled = filled.and_then(|()| lines.fill(&mut block)).map(|()| block);
                 let is_last = filled.as_ref().map_or(true, Block::is_empty);
                 if full.send(filled).is_err() || is_last {
                     return;
@@ -294,22 +215,19 @@ impl Blocks {
         Self { full: full_blocks, empty }
     }
 
-    /// The next block; where none was read yet it is waited for, or not.
+    /// The next block; where none was read yet it is waited for a little while, or not at all.
     pub(crate) fn next(&self, waits: bool) -> Next {
         let received = if waits {
-            self.full.recv().ok()
+            self.full.recv_timeout(PATIENCE).map_err(|error| error == RecvTimeoutError::Timeout)
         } else {
-            match self.full.try_recv() {
-                Ok(block) => Some(block),
-                Err(TryRecvError::Empty) => return Next::NotYet,
-                Err(TryRecvError::Disconnected) => None,
-            }
+            self.full.try_recv().map_err(|error| error == TryRecvError::Empty)
         };
         match received {
-            Some(Ok(block)) if block.is_empty() => Next::End(Ok(())),
-            Some(Ok(block)) => Next::Block(block),
-            Some(Err(error)) => Next::End(Err(error)),
-            None => Next::End(Err(io::Error::other("reading ended unexpectedly"))),
+            Ok(Ok(block)) if block.is_empty() => Next::End(Ok(block.end())),
+            Ok(Ok(block)) => Next::Block(block),
+            Ok(Err(error)) => Next::End(Err(error)),
+            Err(true) => Next::NotYet,
+            Err(false) => Next::End(Err(io::Error::other("reading ended unexpectedly"))),
         }
     }
 

@@ -1,23 +1,33 @@
 //! The command line tool: events in; counts, timelines and profiles out.
 //!
-//! Data goes to standard output, everything else to standard error. The exit code is 0, 1 after an error and 2 for
-//! a command line that makes no sense. Reading commands change nothing in the store's directory.
+//! Data goes to standard output, everything else to standard error. The exit code is 0, 1 after an error, 2 for a
+//! command line that makes no sense and 3 where something of the store is damaged. Reading commands change nothing in
+//! the store's directory.
 
 mod args;
+mod bench;
 mod counts;
 mod demo;
 mod events;
+mod examples;
+mod export;
 mod failure;
 mod filters;
 mod import;
 mod input;
+mod merged;
 mod output;
 mod people;
 mod progress;
 mod reading;
 mod rejects;
+mod secret;
+mod shell;
 mod stats;
 mod summary;
+mod tail;
+mod time;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -46,13 +56,20 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Import(arguments) => import::run(cli, arguments),
+        Command::Export(arguments) => export::run(cli, arguments),
         Command::Count(arguments) => counts::count(cli, arguments),
         Command::Sum(arguments) => counts::sum(cli, arguments),
         Command::Events(arguments) => events::events(cli, arguments),
         Command::Timeline(arguments) => events::timeline(cli, arguments),
+        Command::Tail(arguments) => tail::run(cli, arguments),
         Command::Profile(arguments) => people::profile(cli, arguments),
         Command::Profiles(arguments) => people::profiles(cli, arguments),
-        Command::Stats => stats::run(cli),
+        Command::Traits => people::traits(cli),
+        Command::Stats(arguments) => stats::run(cli, arguments),
         Command::Demo(arguments) => demo::run(cli, arguments),
+        Command::Verify(arguments) => verify::run(cli, arguments),
+        Command::Bench(arguments) => bench::run(cli, arguments),
+        Command::Completions(arguments) => shell::completions(arguments),
+        Command::Man(arguments) => shell::man(arguments),
     }
 }

@@ -1,8 +1,8 @@
 //! `profile` and `profiles`: what is known of people.
 
-use envelog::{Activity, PersonRef, Profile};
+use envelog::{Activity, Kind, PersonRef, Profile, ProfileState};
 
-use crate::args::{Cli, ProfileArgs, ProfilesArgs};
+use crate::args::{Cli, ProfileArgs, ProfilesArgs, StateChoice};
 use crate::events::person;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Cell, Column, Format, Output, grouped};
@@ -25,6 +25,12 @@ const PROFILES: &[Column] = &[
     Column { name: "state", title: "state" },
 ];
 
+const NAMES: &[Column] = &[
+    Column { name: "trait", title: "trait" },
+    Column { name: "kinds", title: "kinds of values" },
+    Column { name: "profiles", title: "profiles" },
+];
+
 const TRAITS: &[Column] = &[
     Column { name: "trait", title: "trait" },
     Column { name: "value", title: "value" },
@@ -42,8 +48,8 @@ pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
             None if store.projects()?.is_empty() => "the store has no events".to_owned(),
             None => "the project knows nobody of this id".to_owned(),
             Some(activity) => format!(
-                "nothing has identified this id, so there is no profile; its timeline has {} events",
-                grouped(i128::from(activity.events))
+                "nothing has identified this id, so there is no profile; its timeline has {}",
+                number_of_events(activity.events)
             ),
         }));
     };
@@ -52,7 +58,7 @@ pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
 
 /// Writes a profile with what is known of the person's events.
 pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Activity>) -> Outcome {
-    if output.format() == Format::Table {
+    if output.format().is_for_people() {
         return table(output, profile, activity);
     }
     let (first, last) = activity.map(|seen| (Cell::Time(seen.first), Cell::Time(seen.last))).unzip();
@@ -76,13 +82,17 @@ fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) ->
     if let Some(activity) = activity {
         let day = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d").to_string();
         heading = format!(
-            "{heading}, {} events from {} to {}",
-            grouped(i128::from(activity.events)),
+            "{heading}, {} from {} to {}",
+            number_of_events(activity.events),
             day(activity.first),
             day(activity.last)
         );
     }
     output.line(heading.as_bytes())?;
+    if output.format() == Format::Markdown {
+        // A paragraph ends where a line is empty.
+        output.line(b"")?;
+    }
     let mut list = output.list(TRAITS);
     for each in profile.traits() {
         let mut value = Vec::new();
@@ -96,18 +106,71 @@ fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) ->
     list.end()
 }
 
-/// Lists all profiles.
+fn number_of_events(events: u64) -> String {
+    format!("{} {}", grouped(i128::from(events)), if events == 1 { "event" } else { "events" })
+}
+
+/// Lists the profiles.
 pub(crate) fn profiles(cli: &Cli, arguments: &ProfilesArgs) -> Outcome {
     let store = reading::open(cli)?;
     let view = reading::project(cli, &store)?.view()?;
     let mut output = Output::new(Format::of(cli.format));
     let mut list = output.list(PROFILES);
-    for profile in view.profiles()?.take(arguments.limit.unwrap_or(usize::MAX)) {
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    for profile in view.profiles()? {
+        if left == 0 {
+            break;
+        }
         let profile = profile?;
+        if arguments.state.is_some_and(|state| !is_in(state, profile.state())) {
+            continue;
+        }
+        left -= 1;
         let [user, device] = ids(&profile);
         list.row(&[user, device, Cell::Json(&profile.traits_json()), Cell::Text(profile.state().as_str())])?;
     }
     list.end()
+}
+
+fn is_in(choice: StateChoice, state: ProfileState) -> bool {
+    match choice {
+        StateChoice::Anonymous => state == ProfileState::Anonymous,
+        StateChoice::Identified => state == ProfileState::Identified,
+    }
+}
+
+/// Lists the names of the traits in use.
+pub(crate) fn traits(cli: &Cli) -> Outcome {
+    let store = reading::open(cli)?;
+    let view = reading::project(cli, &store)?.view()?;
+    let mut output = Output::new(Format::of(cli.format));
+    let is_json = output.format().is_json();
+    let mut list = output.list(NAMES);
+    for each in view.traits()? {
+        let kinds = each.kinds.iter().map(|kind| kind_name(*kind));
+        let (json, text);
+        let kinds = if is_json {
+            json = format!("[{}]", kinds.map(|kind| format!("\"{kind}\"")).collect::<Vec<_>>().join(","));
+            Cell::Json(&json)
+        } else {
+            text = kinds.collect::<Vec<_>>().join(" ");
+            Cell::Text(&text)
+        };
+        list.row(&[Cell::Text(&each.name), kinds, Cell::Count(each.profiles)])?;
+    }
+    list.end()
+}
+
+/// A kind of value as JSON names it.
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Null => "null",
+        Kind::Bool => "boolean",
+        Kind::Number => "number",
+        Kind::String => "string",
+        Kind::List => "array",
+        Kind::Object => "object",
+    }
 }
 
 /// The cells of `userId` and `anonymousId`, of which one is there.

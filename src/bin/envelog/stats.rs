@@ -3,12 +3,24 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Args;
 use envelog::Store;
 
 use crate::args::Cli;
 use crate::failure::Outcome;
+use crate::merged;
 use crate::output::{Cell, Column, Format, Output, bytes_for_people, grouped};
 use crate::reading;
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// A row for each segment instead.
+    #[arg(long, conflicts_with = "types")]
+    segments: bool,
+    /// A row for each event type of each project instead; --project shows one project's.
+    #[arg(long)]
+    types: bool,
+}
 
 const TABLE: &[Column] =
     &[Column { name: "name", title: "the store has" }, Column { name: "value", title: "" }];
@@ -28,19 +40,47 @@ const COLUMNS: &[Column] = &[
     Column { name: "projectIds", title: "" },
 ];
 
+const SEGMENTS: &[Column] = &[
+    Column { name: "segment", title: "segment" },
+    Column { name: "baseSeq", title: "first seq" },
+    Column { name: "events", title: "events" },
+    Column { name: "bytes", title: "bytes" },
+    Column { name: "sealed", title: "sealed" },
+    Column { name: "first", title: "first event (UTC)" },
+    Column { name: "last", title: "last event (UTC)" },
+];
+
+/// The project is only in the table of a store that has several.
+const TYPES: &[Column] = &[
+    Column { name: "projectId", title: "project" },
+    Column { name: "eventType", title: "event" },
+    Column { name: "count", title: "events" },
+    Column { name: "first", title: "first (UTC)" },
+    Column { name: "last", title: "last (UTC)" },
+];
+
 /// Writes the figures of the store.
-pub(crate) fn run(cli: &Cli) -> Outcome {
-    cli.without_project("the figures are of the whole store")?;
-    let directory = cli.store()?;
+pub(crate) fn run(cli: &Cli, arguments: &StatsArgs) -> Outcome {
+    if !arguments.types {
+        cli.without_project("the figures are of the whole store")?;
+    }
     let store = reading::open(cli)?;
-    let disk = disk_bytes(directory);
-    match Format::of(cli.format) {
-        Format::Table => table(&store, disk),
-        Format::Ndjson => ndjson(&store, disk),
+    let mut output = Output::new(Format::of(cli.format));
+    if arguments.types {
+        return types(cli, &store, &mut output);
+    }
+    if arguments.segments {
+        return segments(&store, &mut output);
+    }
+    let disk = disk_bytes(cli.store()?);
+    if output.format().is_for_people() {
+        table(&store, disk, &mut output)
+    } else {
+        row(&store, disk, &mut output)
     }
 }
 
-fn table(store: &Store, disk: u64) -> Outcome {
+fn table(store: &Store, disk: u64, output: &mut Output) -> Outcome {
     let stats = store.stats()?;
     let number = |count: u64| grouped(i128::from(count));
     let mut rows = vec![
@@ -57,7 +97,6 @@ fn table(store: &Store, disk: u64) -> Outcome {
     if let Some(bytes) = stats.log_bytes.checked_div(stats.events) {
         rows.push(("log for each event", format!("{} bytes", number(bytes))));
     }
-    let mut output = Output::new(Format::Table);
     let mut list = output.list(TABLE);
     for (name, value) in &rows {
         list.row(&[Cell::Text(name), Cell::Text(value)])?;
@@ -68,12 +107,10 @@ fn table(store: &Store, disk: u64) -> Outcome {
     list.end()
 }
 
-fn ndjson(store: &Store, disk: u64) -> Outcome {
+fn row(store: &Store, disk: u64, output: &mut Output) -> Outcome {
     let stats = store.stats()?;
     let projects: Vec<String> = store.projects()?.iter().map(|id| format!("\"{id}\"")).collect();
     let projects = format!("[{}]", projects.join(","));
-    let was_closed = if store.recovery().clean { "true" } else { "false" };
-    let mut output = Output::new(Format::Ndjson);
     let mut list = output.list(COLUMNS);
     list.row(&[
         Cell::Count(stats.events),
@@ -86,10 +123,54 @@ fn ndjson(store: &Store, disk: u64) -> Outcome {
         Cell::Count(disk),
         Cell::Count(stats.visible.get()),
         Cell::Count(stats.durable.get()),
-        Cell::Json(was_closed),
+        truth(store.recovery().clean),
         Cell::Json(&projects),
     ])?;
     list.end()
+}
+
+fn segments(store: &Store, output: &mut Output) -> Outcome {
+    let is_for_people = output.format().is_for_people();
+    let mut list = output.list(SEGMENTS);
+    for segment in store.segments()? {
+        list.row(&[
+            Cell::Count(segment.id.into()),
+            Cell::Count(segment.base_seq.get()),
+            Cell::Count(segment.events),
+            Cell::Count(segment.bytes),
+            match (is_for_people, segment.sealed) {
+                (true, sealed) => Cell::Text(if sealed { "yes" } else { "no" }),
+                (false, sealed) => truth(sealed),
+            },
+            Cell::maybe_time(segment.first),
+            Cell::maybe_time(segment.last),
+        ])?;
+    }
+    list.end()
+}
+
+fn types(cli: &Cli, store: &Store, output: &mut Output) -> Outcome {
+    let projects = merged::projects(cli, store)?;
+    let skipped = usize::from(output.format().is_for_people() && projects.len() < 2);
+    let mut list = output.list(TYPES.get(skipped..).unwrap_or_default());
+    for project in projects {
+        let id = project.id().to_string();
+        for each in project.event_types()? {
+            let cells = [
+                Cell::Text(&id),
+                Cell::Text(&each.name),
+                Cell::Count(each.events),
+                Cell::Time(each.first),
+                Cell::Time(each.last),
+            ];
+            list.row(cells.get(skipped..).unwrap_or_default())?;
+        }
+    }
+    list.end()
+}
+
+const fn truth(is_so: bool) -> Cell<'static> {
+    Cell::Json(if is_so { "true" } else { "false" })
 }
 
 /// Bytes of the files in the directory; those that cannot be looked at are passed over.

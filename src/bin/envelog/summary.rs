@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use envelog::{Ack, Note, Object, Value};
+use envelog::{Ack, Note, Notes, Object, Value};
 
 use crate::args::FormatChoice;
 use crate::failure::{Outcome, tell};
@@ -20,64 +20,93 @@ const COLUMNS: &[Column] = &[
     Column { name: "rejects", title: "rejects" },
     Column { name: "seconds", title: "seconds" },
     Column { name: "linesPerSecond", title: "lines a second" },
+    Column { name: "inAll", title: "in all" },
+    Column { name: "dryRun", title: "dry run" },
 ];
 
-/// The counts of an import. Every line is stored, a duplicate, rejected or blank.
+/// The counts of an import. Every line is stored, rejected or blank.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) stored: u64,
-    pub(crate) duplicates: u64,
     pub(crate) rejected: u64,
     pub(crate) blank: u64,
+    /// Nothing was stored, only checked.
+    is_dry: bool,
     notes: BTreeMap<Note, u64>,
 }
 
+/// The counts of a whole input that took more than one import.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
+    pub(crate) lines: u64,
+    pub(crate) stored: u64,
+    pub(crate) rejected: u64,
+}
+
 impl Summary {
+    /// The counts of a check that stores nothing.
+    pub(crate) fn dry() -> Self {
+        Self { is_dry: true, ..Self::default() }
+    }
+
     pub(crate) fn count(&mut self, acks: &[Ack]) {
         for ack in acks {
-            if ack.notes.is_empty() {
-                self.stored += 1;
-                continue;
-            }
-            for note in ack.notes.iter() {
-                *self.notes.entry(note).or_default() += 1;
-            }
-            if ack.notes.contains(Note::Duplicate) {
-                self.duplicates += 1;
-            } else {
-                self.stored += 1;
-            }
+            self.count_one(ack.notes);
+        }
+    }
+
+    /// Counts one event.
+    pub(crate) fn count_one(&mut self, notes: Notes) {
+        self.stored += 1;
+        if notes.is_empty() {
+            return;
+        }
+        for note in notes.iter() {
+            *self.notes.entry(note).or_default() += 1;
         }
     }
 
     pub(crate) const fn lines(&self) -> u64 {
-        self.stored + self.duplicates + self.rejected + self.blank
+        self.stored + self.rejected + self.blank
     }
 
-    /// Writes the counts: as NDJSON to standard output where that is a pipe, else for people to standard error.
-    pub(crate) fn write(&self, format: FormatChoice, rejects: Option<&Path>, elapsed: Duration) -> Outcome {
+    /// Writes the counts: as data to standard output where that is a pipe, else for people to standard error. `whole` is
+    /// told where the import went on with what an earlier one had begun.
+    pub(crate) fn write(
+        &self,
+        format: FormatChoice,
+        rejects: Option<&Path>,
+        elapsed: Duration,
+        whole: Option<Whole>,
+    ) -> Outcome {
         let rate = per_second(self.lines(), elapsed.as_secs_f64());
-        match Format::of(format) {
-            Format::Table => {
-                self.tell(rejects, elapsed, rate);
-                Ok(())
-            }
-            Format::Ndjson => self.write_ndjson(rejects, elapsed, rate),
+        let format = Format::of(format);
+        if format == Format::Table {
+            self.tell(rejects, elapsed, rate, whole);
+            return Ok(());
         }
+        self.write_data(format, rejects, elapsed, rate, whole)
     }
 
-    fn tell(&self, rejects: Option<&Path>, elapsed: Duration, rate: u64) {
+    fn tell(&self, rejects: Option<&Path>, elapsed: Duration, rate: u64, whole: Option<Whole>) {
         let number = |count: u64| grouped(i128::from(count));
         tell(format_args!(
-            "{} events stored in {:.1} s, {} lines a second",
+            "{} events {} in {:.1} s, {} lines a second",
             number(self.stored),
+            if self.is_dry { "would be stored; all was checked" } else { "stored" },
             elapsed.as_secs_f64(),
             number(rate)
         ));
-        for (what, count) in [("stored before", self.duplicates), ("blank", self.blank)] {
-            if count > 0 {
-                tell(format_args!("{what}: {}", number(count)));
-            }
+        if let Some(Whole { lines, stored, rejected }) = whole {
+            tell(format_args!(
+                "with the earlier import: {} events stored and {} lines rejected of {}",
+                number(stored),
+                number(rejected),
+                number(lines)
+            ));
+        }
+        if self.blank > 0 {
+            tell(format_args!("blank: {}", number(self.blank)));
         }
         match rejects {
             Some(path) => {
@@ -93,13 +122,23 @@ impl Summary {
         }
     }
 
-    fn write_ndjson(&self, rejects: Option<&Path>, elapsed: Duration, rate: u64) -> Outcome {
+    fn write_data(
+        &self,
+        format: Format,
+        rejects: Option<&Path>,
+        elapsed: Duration,
+        rate: u64,
+        whole: Option<Whole>,
+    ) -> Outcome {
         let mut notes = Vec::new();
         let counts: Object = self.notes.iter().map(|(note, count)| (json_name(*note), *count)).collect();
         Value::Object(counts).write_json(&mut notes);
         let notes = String::from_utf8_lossy(&notes);
         let rejects = rejects.map(|path| path.display().to_string());
-        let mut output = Output::new(Format::Ndjson);
+        let whole = whole.map(|Whole { lines, stored, rejected }| {
+            format!("{{\"lines\":{lines},\"stored\":{stored},\"rejected\":{rejected}}}")
+        });
+        let mut output = Output::new(format);
         let mut list = output.list(COLUMNS);
         list.row(&[
             Cell::Count(self.lines()),
@@ -110,6 +149,8 @@ impl Summary {
             Cell::maybe(rejects.as_deref()),
             Cell::Float(rounded(elapsed)),
             Cell::Count(rate),
+            whole.as_deref().map_or(Cell::Missing, Cell::Json),
+            if self.is_dry { Cell::Json("true") } else { Cell::Missing },
         ])?;
         list.end()
     }

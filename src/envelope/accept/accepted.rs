@@ -19,7 +19,26 @@ use crate::types::Nanos;
 
 /// An envelope that has passed every rule: all that a frame is written from, and no address.
 ///
-/// Only the store makes one. `Debug` shows neither ids nor the contents of `properties` and `context`.
+/// Only the store makes one, with [`Store::accept`](crate::Store::accept). `Debug` shows neither ids nor the contents
+/// of `properties` and `context`.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Envelope, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let envelope = Envelope::new(org, project, "analytics", "page.viewed").user("u_1").context("ip", "203.0.113.7");
+///
+/// let accepted = store.accept(&envelope)?;
+/// assert_eq!(accepted.user_id(), Some("u_1"));
+/// assert!(!accepted.to_envelope().to_json().contains("203.0.113.7"));
+///
+/// store.append_accepted(&accepted)?;
+/// assert_eq!(store.project(project).view()?.events().count()?, 1);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Accepted {
     pub(super) org_id: Uuid,
@@ -58,7 +77,7 @@ impl Accepted {
         self.project_id
     }
 
-    /// When it happened.
+    /// When it happened, to the nanosecond; the time of accepting where none was given.
     pub fn timestamp(&self) -> DateTime<Utc> {
         time::to_datetime(self.timestamp)
     }
@@ -88,12 +107,30 @@ impl Accepted {
         self.text(TextField::MessageId)
     }
 
-    /// What the host may care to know.
+    /// What accepting found that the host may care to know. What storing it adds is in the [`Ack`](crate::Ack) only.
     pub const fn notes(&self) -> Notes {
         self.notes
     }
 
     /// The envelope as it is stored, addresses hashed. Its timestamp counts as given, also where it was stamped.
+    ///
+    /// Accepting it again, by the same store or one with the same secret, gives the same content.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let envelope = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "analytics", "page.viewed")
+    ///     .user("u_1")
+    ///     .context("ip", "203.0.113.7");
+    /// let stored = store.accept(&envelope)?.to_envelope();
+    /// let context = stored.context.as_ref().expect("given above");
+    /// assert!(context.get("ipHash").and_then(|hash| hash.as_str()).is_some_and(|hash| hash.starts_with("iph1:")));
+    /// assert_eq!(store.accept(&stored)?.to_envelope(), stored);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_envelope(&self) -> Envelope {
         let body = self.trees();
         let object = |value: Option<ValueRef<'_>>| match value?.to_value() {
@@ -130,7 +167,7 @@ impl Accepted {
         &self.body
     }
 
-    /// CRC-32 of the record.
+    /// CRC-32 (ISO-HDLC, as in zlib) of the record.
     pub(crate) const fn body_crc(&self) -> u32 {
         self.body_crc
     }

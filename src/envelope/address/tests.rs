@@ -141,6 +141,23 @@ fn tokens_of_known_and_retired_keys_are_kept() {
 }
 
 #[test]
+fn a_token_of_an_unknown_key_is_told_and_nothing_else_is() {
+    let hasher = keyed_hasher();
+    let is_told = |text: &str| hasher.token_text(text, &mut String::new());
+    for foreign in [V4_LONG_SECRET, V4_PLAIN] {
+        assert!(is_told(foreign));
+        assert!(is_told(&format!("{V4}, {foreign} ,203.0.113.140")), "in a list");
+    }
+    for other in ["", "203.0.113.140", "word", V4, FORWARDED, &V4_PLAIN[..45], &format!("{V4_PLAIN}0")] {
+        assert!(!is_told(other), "{other}");
+    }
+    let retired = KeyId::parse("b42ad22e").unwrap();
+    let rotated = AddressHasher::new(b"new", &[retired], IpHashing::Keyed, false).for_project(PROJECT);
+    assert!(!rotated.token_text(V4_LONG_SECRET, &mut String::new()), "a retired key is known");
+    assert!(rotated.token_text(V4, &mut String::new()));
+}
+
+#[test]
 fn tokens_of_unknown_keys_and_malformed_ones_are_hashed() {
     let hasher = keyed_hasher();
     for text in [

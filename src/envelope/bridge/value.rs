@@ -23,7 +23,25 @@ impl Value {
     /// # Errors
     ///
     /// [`Error::Invalid`](crate::Error::Invalid) with the path of what has no JSON form: a float that is not finite,
-    /// a key that is no string, integer or boolean, a key that occurs twice, nesting deeper than 128 levels.
+    /// a key that is no string, integer or boolean, a key that occurs twice, nesting deeper than 128 levels; and
+    /// where the type's own `Serialize` fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::Value;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Address {
+    ///     city: &'static str,
+    ///     floor: Option<u8>,
+    /// }
+    ///
+    /// let value = Value::from_serialize(&Address { city: "Lisbon", floor: None })?;
+    /// assert_eq!(value.to_string(), r#"{"city":"Lisbon","floor":null}"#);
+    /// assert!(Value::from_serialize(&f64::NAN).is_err());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn from_serialize(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         let limits = Limits {
             depth_max: usize::MAX,
@@ -46,6 +64,26 @@ impl Value {
     /// # Errors
     ///
     /// [`Error::Invalid`](crate::Error::Invalid) with the path of what does not fit the type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Error, Object, Value};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order<'a> {
+    ///     amount: u32,
+    ///     currency: &'a str,
+    /// }
+    ///
+    /// let value = Value::from(Object::from([("amount", Value::from(4200)), ("currency", Value::from("EUR"))]));
+    /// let order: Order = value.deserialize()?;
+    /// assert_eq!((order.amount, order.currency), (4200, "EUR"));
+    ///
+    /// let refused = value.deserialize::<Vec<u32>>();
+    /// assert!(matches!(refused, Err(Error::Invalid { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         from_source(self)
     }
@@ -57,6 +95,29 @@ impl<'a> ValueRef<'a> {
     /// # Errors
     ///
     /// [`Error::Invalid`](crate::Error::Invalid) with the path of what does not fit the type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order<'a> {
+    ///     amount: u32,
+    ///     currency: &'a str,
+    /// }
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// let placed = shop.track("order.placed").property("amount", 4200).property("currency", "EUR").append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let event = view.get(placed.position)?.expect("appended above");
+    /// let order: Order = event.properties().expect("given above").deserialize()?;
+    /// assert_eq!((order.amount, order.currency), (4200, "EUR"));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T> {
         from_source(*self)
     }

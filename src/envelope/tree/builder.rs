@@ -34,6 +34,8 @@ pub(crate) struct TreeSpan {
 pub(crate) struct TreeNotes {
     /// An object had an address key and the same key with `Hash` appended; the latter was dropped.
     pub(crate) address_key_dropped: bool,
+    /// Below an address key stood a token of a key that the hasher does not know.
+    pub(crate) foreign_token: bool,
 }
 
 /// Builds the trees of one envelope after another and keeps its memory.

@@ -91,7 +91,6 @@ pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 /// Tells whether a string of that length has that tag.
-#[cfg(test)]
 pub(super) fn is_string_tag(tag: u8, len: usize) -> bool {
     tag != LONG_STRING || len > MEDIUM_BYTES_MAX
 }
@@ -367,14 +366,12 @@ const _: () = assert!(EXPONENT_MIN == i16::MIN as i64);
 const _: () = assert!(TREE_BYTES_MAX.ilog2() == 28, "lengths take at most four groups of seven bits");
 
 /// The one tag that a container of that kind and count has.
-#[cfg(test)]
 pub(super) fn container_tag(container: &Container<'_>) -> u8 {
     let base = if container.is_object { OBJECT } else { LIST };
     base + if container.count > FEW_MAX { MANY } else { low_byte(container.count) }
 }
 
 /// Bytes of an offset of the table where the entries have `len` bytes.
-#[cfg(test)]
 pub(super) const fn offset_width(len: usize) -> usize {
     if len <= NARROW_BYTES_MAX { 2 } else { 4 }
 }

@@ -7,7 +7,23 @@ use crate::envelope::json::DEPTH_MAX;
 use crate::envelope::number::Number;
 use crate::envelope::value::{Object, Value};
 
-/// What kind of value it is.
+/// What kind of value it is: the six of JSON, true and false counted as one.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Kind, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "billing");
+/// scope.identify("u_1").set("plan", "pro").set("seats", 5).append()?;
+///
+/// let profile = store.project(project).profile("u_1")?.expect("identified above");
+/// let kinds: Vec<_> = profile.traits().map(|each| (each.name, each.value.kind())).collect();
+/// assert_eq!(kinds, [("plan", Kind::String), ("seats", Kind::Number)]);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `null`.
@@ -26,7 +42,28 @@ pub enum Kind {
 
 /// A value as it lies in a stored event: borrowed, not parsed.
 ///
-/// Two are equal where their values are. A value whose bytes are damaged reads as null.
+/// Two are equal where their values are. A value whose bytes are damaged reads as null. Looking something up neither
+/// parses the rest nor allocates; [`ValueRef::to_value`] makes an owned copy.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Object, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let scope = store.scope(org, project, "analytics");
+/// let page = Object::from([("url", "/pricing"), ("title", "Pricing")]);
+/// let viewed = scope.track("page.viewed").property("page", page).property("tags", ["a", "b"]).append()?;
+///
+/// let view = store.project(project).view()?;
+/// let event = view.get(viewed.position)?.expect("appended above");
+/// let properties = event.properties().expect("given above");
+/// assert_eq!(properties.get_path("page.url").and_then(|url| url.as_str()), Some("/pricing"));
+/// assert_eq!(properties.get("tags").map_or(0, |tags| tags.len()), 2);
+/// assert_eq!(properties.get("page").unwrap().to_string(), r#"{"title":"Pricing","url":"/pricing"}"#);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValueRef<'a> {
     bytes: &'a [u8],
@@ -85,7 +122,7 @@ impl<'a> ValueRef<'a> {
         layout::integer(self.bytes).filter(|(negative, ..)| !negative).map(|(_, magnitude, _)| magnitude)
     }
 
-    /// The nearest float, if it is a number.
+    /// The nearest float, if it is a number; ties to even.
     #[expect(clippy::cast_precision_loss, reason = "the nearest float is what is asked for")]
     pub fn as_f64(&self) -> Option<f64> {
         if let Some((negative, magnitude, _)) = layout::integer(self.bytes) {
@@ -122,12 +159,31 @@ impl<'a> ValueRef<'a> {
         find(entries, count, key.as_bytes())
     }
 
-    /// The value at a path of keys joined by points, such as `page.url`. Keys that hold a point are not found.
+    /// The value at a path of keys joined by points, such as `page.url`. Keys that hold a point are not found, nor
+    /// are elements of lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Object, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let page = Object::from([("url", "/pricing")]);
+    /// store.scope(org, project, "analytics").track("page.viewed").context("page", page).append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let event = view.events().iter().next().expect("appended above")?;
+    /// let context = event.context().expect("given above");
+    /// assert_eq!(context.get_path("page.url").and_then(|url| url.as_str()), Some("/pricing"));
+    /// assert!(context.get_path("page.title").is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn get_path(&self, path: &str) -> Option<ValueRef<'a>> {
         path.split('.').try_fold(*self, |value, key| value.get(key))
     }
 
-    /// The element at an index, if it is a list and has one.
+    /// The element at an index, from 0, if it is a list and has one. The elements before it are walked over.
     pub fn get_index(&self, index: usize) -> Option<ValueRef<'a>> {
         self.elements().nth(index)
     }
@@ -144,7 +200,24 @@ impl<'a> ValueRef<'a> {
         ListIter { rest: rest_of(list) }
     }
 
-    /// An owned copy.
+    /// An owned copy. What lies deeper than 128 levels, which no accepted event has, is null in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid, Value};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// let placed = shop.track("order.placed").property("items", ["sku_1", "sku_2"]).append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let event = view.get(placed.position)?.expect("appended above");
+    /// let items = event.property("items").map(|items| items.to_value());
+    /// assert_eq!(items, Some(Value::from(["sku_1", "sku_2"])));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn to_value(self) -> Value {
         self.to_value_below(DEPTH_MAX)
     }
@@ -236,7 +309,26 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// The entries of an object, in the byte order of their keys.
+/// The entries of an object, in the byte order of their keys; made by [`ValueRef::entries`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// let placed = shop.track("order.placed").property("currency", "EUR").property("amount", 4200).append()?;
+///
+/// let view = store.project(project).view()?;
+/// let event = view.get(placed.position)?.expect("appended above");
+/// let mut entries = event.properties().expect("given above").entries();
+/// assert_eq!(entries.next().map(|(key, value)| (key, value.as_i64())), Some(("amount", Some(4200))));
+/// assert_eq!(entries.next().map(|(key, value)| (key, value.as_str())), Some(("currency", Some("EUR"))));
+/// assert!(entries.next().is_none());
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ObjectIter<'a> {
     rest: Rest<'a>,
@@ -252,7 +344,24 @@ impl<'a> Iterator for ObjectIter<'a> {
 
 impl std::iter::FusedIterator for ObjectIter<'_> {}
 
-/// The elements of a list.
+/// The elements of a list; made by [`ValueRef::elements`].
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// let placed = shop.track("order.placed").property("items", ["sku_1", "sku_2"]).append()?;
+///
+/// let view = store.project(project).view()?;
+/// let event = view.get(placed.position)?.expect("appended above");
+/// let items = event.property("items").expect("given above").elements();
+/// assert_eq!(items.filter_map(|item| item.as_str()).collect::<Vec<_>>(), ["sku_1", "sku_2"]);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ListIter<'a> {
     rest: Rest<'a>,

@@ -6,7 +6,26 @@ use crate::envelope::json::DEPTH_MAX;
 use crate::envelope::json::write::write_string;
 
 impl ValueRef<'_> {
-    /// Appends the compact JSON text: keys in byte order, numbers in their canonical form, the least escapes.
+    /// Appends the compact JSON text (RFC 8259): keys in byte order, numbers in their canonical form, the least
+    /// escapes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let shop = store.scope(org, project, "billing");
+    /// let placed = shop.track("order.placed").property("currency", "EUR").property("amount", 4200.0).append()?;
+    ///
+    /// let view = store.project(project).view()?;
+    /// let event = view.get(placed.position)?.expect("appended above");
+    /// let mut json = Vec::new();
+    /// event.properties().expect("given above").write_json(&mut json);
+    /// assert_eq!(json, br#"{"amount":4200,"currency":"EUR"}"#);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write_below(*self, out, DEPTH_MAX);
     }

@@ -5,7 +5,7 @@ use crate::format::frame::{FrameFlags, FrameKind};
 use crate::log::open::{LogOptions, open_writer};
 use crate::log::{OnCorruption, Placed, Rolled, Segment};
 use crate::storage::sim::SimDisk;
-use crate::storage::{ManualClock, SeededEntropy};
+use crate::storage::{ManualClock, SeededEntropy, TimeSource};
 
 /// Frames that were folded, by seq and body.
 type Frames = Arc<Mutex<Vec<(u64, Vec<u8>)>>>;
@@ -81,7 +81,7 @@ fn start(disk: &SimDisk, level: Durability) -> (Log<Recorder>, Frames, OpenedFac
         fold,
         decisions: 0,
         gate: Box::new(Open),
-        clock: Arc::new(ManualClock::new(1_000)),
+        clock: TimeSource::Host(Arc::new(ManualClock::new(chrono::DateTime::from_timestamp_nanos(1_000)))),
         entropy,
         marks,
         level,

@@ -80,7 +80,18 @@ impl Unsealed {
         Ok(unsealed)
     }
 
-    fn add(&mut self, disk: &dyn Disk, id: SegmentId, manifest: &Manifest, header_len: u32) -> Result<()> {
+    /// Reads the header of one more segment, with a higher id than all before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Unsealed::read`].
+    pub(crate) fn add(
+        &mut self,
+        disk: &dyn Disk,
+        id: SegmentId,
+        manifest: &Manifest,
+        header_len: u32,
+    ) -> Result<()> {
         let name = FileName::Segment(id).to_string();
         let file = disk.open(&name, Access::Read)?;
         let len = file.len()?;

@@ -71,6 +71,49 @@ pub(super) fn next_batch(
     Ok(None)
 }
 
+/// The first whole frame of a file from a place on with a seq of at least `least`, as its offset and seq. One of a later
+/// version is passed over.
+///
+/// # Errors
+///
+/// Those of the medium.
+pub(crate) fn next_frame(
+    file: &TailFile,
+    window: &mut Window<'_>,
+    from: u64,
+    least: Seq,
+) -> Result<Option<(u64, Seq)>> {
+    let mut found = None;
+    let visit = |offset, view: &FrameView<'_>| {
+        found = Some((offset, view.seq()));
+        ControlFlow::Break(())
+    };
+    search_in(file, window, from, least, visit, |_| Ok(()))?;
+    Ok(found)
+}
+
+/// How many whole frames with a seq of at least `least` a file has from a place on, and the last seq that any of them says
+/// was durable when it was written.
+///
+/// # Errors
+///
+/// Those of the medium.
+pub(crate) fn frames_behind(
+    file: &TailFile,
+    window: &mut Window<'_>,
+    from: u64,
+    least: Seq,
+) -> Result<(u64, Option<Seq>)> {
+    let (mut frames, mut durable) = (0, None);
+    let visit = |_, view: &FrameView<'_>| {
+        frames += 1;
+        durable = durable.max(Some(view.durable_when_written()));
+        ControlFlow::Continue(())
+    };
+    search_in(file, window, from, least, visit, |_| Ok(()))?;
+    Ok((frames, durable))
+}
+
 /// Whether the file holds any whole frame.
 pub(crate) fn has_frames(file: &TailFile) -> Result<bool> {
     let mut found = false;
@@ -88,9 +131,22 @@ fn search(
     file: &TailFile,
     from: u64,
     least: Seq,
-    mut visit: impl FnMut(u64, &FrameView<'_>) -> ControlFlow<()>,
+    visit: impl FnMut(u64, &FrameView<'_>) -> ControlFlow<()>,
 ) -> Result<u64> {
     let mut window = Window::new(&*file.file, file.len);
+    search_in(file, &mut window, from, least, visit, Err)?;
+    Ok(window.bytes_read())
+}
+
+/// The same through a window on the file; `later` decides what comes of a whole frame of a later version.
+fn search_in(
+    file: &TailFile,
+    window: &mut Window<'_>,
+    from: u64,
+    least: Seq,
+    mut visit: impl FnMut(u64, &FrameView<'_>) -> ControlFlow<()>,
+    later: impl Fn(Error) -> Result<()>,
+) -> Result<()> {
     let mut offset = from.max(file.first());
     while offset + HEADER_LEN as u64 <= file.len {
         let bytes = window.at(offset, HEADER_LEN as u64)?;
@@ -112,13 +168,16 @@ fn search(
             }
             Ok(None) => STEP,
             Err(fault) => match fault_error(&file.name, offset, least, fault) {
-                error @ Error::UnsupportedFormat { .. } => return Err(error),
+                error @ Error::UnsupportedFormat { .. } => {
+                    later(error)?;
+                    STEP
+                }
                 _ => STEP,
             },
         };
         offset += stride;
     }
-    Ok(window.bytes_read())
+    Ok(())
 }
 
 /// Whether a frame of this file could begin so: its length, and a seq that the frames before it leave room for.

@@ -22,7 +22,7 @@ fn pages_beyond_the_end_of_the_file_are_mapped_and_come_to_life_as_it_grows() {
     let file = Arc::new(tempfile::tempfile().expect("a temporary file"));
     let memory = Memory::of_file(&file, Access::ReadWrite, 1 << 24).expect("mapped");
     let bounds = LogBounds { floor: 0, committed: 0, capacity: 1 << 24 };
-    let length: Arc<dyn Length> = Arc::<fs::File>::clone(&file);
+    let length: Arc<dyn Length> = Arc::<std::fs::File>::clone(&file);
     let mut writer = MapWriter::new(memory, length, "a", Access::ReadWrite, bounds).expect("a writer");
     let map = writer.map();
     for window in 1..=8_u64 {

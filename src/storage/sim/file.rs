@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::super::map::{Map, MapWriter, Memory};
+use super::super::map::{Image as MemoryImage, Map, MapWriter, Memory};
 use super::super::mappings::{Length, LogBounds, Mappings, refused};
 use super::super::{Access, File, ZEROS, to_usize};
 use super::{FaultKind, Gate, OpKind, Shared, SimOptions, State};
@@ -33,7 +33,7 @@ struct Contents {
     /// Address space of the first mapping, in bytes.
     capacity: u64,
     /// The volatile image once it was mapped; until then it is `bytes`.
-    memory: Option<Arc<Memory>>,
+    memory: Option<MemoryImage>,
     bytes: Image,
     length: u64,
     durable: Image,
@@ -159,11 +159,11 @@ impl Inode {
             handle.check_write(offset, bytes.len() as u64)?;
         }
         let mut contents = self.contents.lock();
-        if contents.memory.as_ref().is_some_and(|memory| end > memory.capacity()) {
+        if contents.memory.as_ref().is_some_and(|image| end > image.memory().capacity()) {
             self.map_contents(&mut contents, end.saturating_mul(2))?;
         }
-        if let Some(memory) = &contents.memory {
-            memory.write_image(mappings, offset, bytes)?;
+        if let Some(image) = &mut contents.memory {
+            image.write(mappings, offset, bytes)?;
         } else {
             let present = contents.bytes.len().max(to_usize(end));
             let image = Arc::make_mut(&mut contents.bytes);
@@ -179,8 +179,8 @@ impl Inode {
         let contents = self.contents.lock();
         let length = contents.length.saturating_sub(offset).min(buf.len() as u64);
         let Some(out) = buf.get_mut(..to_usize(length)).filter(|out| !out.is_empty()) else { return 0 };
-        if let Some(memory) = &contents.memory {
-            memory.read_image(offset, out);
+        if let Some(image) = &contents.memory {
+            image.read(offset, out);
         } else {
             let part = contents.bytes.get(to_usize(offset)..to_usize(offset + length));
             out.copy_from_slice(part.unwrap_or_default());
@@ -194,7 +194,8 @@ impl Inode {
     }
 
     fn map_contents(&self, contents: &mut Contents, capacity: u64) -> io::Result<Arc<Memory>> {
-        if let Some(memory) = contents.memory.as_ref().filter(|memory| memory.capacity() >= capacity) {
+        let memory = contents.memory.as_ref().map(MemoryImage::memory);
+        if let Some(memory) = memory.filter(|memory| memory.capacity() >= capacity) {
             return Ok(Arc::clone(memory));
         }
         if self.live_handles().iter().any(|handle| handle.are_pinned()) {
@@ -207,9 +208,9 @@ impl Inode {
 impl Contents {
     fn volatile(&self) -> Image {
         match &self.memory {
-            Some(memory) => {
+            Some(image) => {
                 let mut bytes = vec![0; to_usize(self.length)];
-                memory.read_image(0, &mut bytes);
+                image.read(0, &mut bytes);
                 Arc::new(bytes)
             }
             None => Arc::clone(&self.bytes),
@@ -220,15 +221,16 @@ impl Contents {
     fn map(&mut self, name: &str, capacity: u64) -> io::Result<Arc<Memory>> {
         let bytes = self.volatile();
         let gate = Gate::new(&self.disk, name);
-        let memory = Memory::of_image(capacity.max(self.capacity).max(self.length).max(1), gate)?;
+        let mut image = MemoryImage::gated(capacity.max(self.capacity).max(self.length).max(1), gate)?;
         for (index, page) in bytes.chunks(PAGE).enumerate() {
             // Pages of zeros are there already, and cost nothing until they are touched.
             if !ZEROS.starts_with(page) {
-                memory.write_image(&Mappings::default(), (index * PAGE) as u64, page)?;
+                image.write(&Mappings::default(), (index * PAGE) as u64, page)?;
             }
         }
         self.bytes = Image::default();
-        self.memory = Some(Arc::clone(&memory));
+        let memory = Arc::clone(image.memory());
+        self.memory = Some(image);
         Ok(memory)
     }
 }

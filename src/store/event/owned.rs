@@ -13,7 +13,27 @@ use crate::types::{Nanos, Position, Seq};
 
 /// An event as the store gives it back, owned.
 ///
-/// It serializes in the envelope's own names, `seq` and `receivedAt` last.
+/// It serializes in the envelope's own names, `seq` and `receivedAt` last, times as RFC 3339 in UTC. `Debug` shows no
+/// id and nothing of properties and context.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Event, Store, Uuid, Value};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// let shop = store.scope(org, project, "billing");
+/// shop.track("order.placed").user("u_1").property("amount", 4200).append()?;
+///
+/// let events: Vec<Event> = store.project(project).timeline("u_1", 50)?;
+/// assert_eq!(events[0].event_type(), "order.placed");
+/// assert_eq!(events[0].property("amount").and_then(Value::as_i64), Some(4200));
+///
+/// let json = serde_json::to_string(&events[0]).unwrap();
+/// assert!(json.contains(r#""userId":"u_1","properties":{"amount":4200},"seq":1,"receivedAt":"#));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "the envelope says eventType")]
 pub struct Event {
@@ -64,7 +84,7 @@ impl Event {
         self.position.seq
     }
 
-    /// When the store took the event in, by its own clock.
+    /// When the store took the event in, by its own clock, to the nanosecond; never falling in seq order.
     pub fn received_at(&self) -> DateTime<Utc> {
         time::to_datetime(self.received_at)
     }
@@ -89,7 +109,7 @@ impl Event {
         &self.event_type
     }
 
-    /// When it happened.
+    /// When it happened, to the nanosecond: as the producer said, or else by the store's clock.
     pub fn timestamp(&self) -> DateTime<Utc> {
         time::to_datetime(self.timestamp)
     }
@@ -125,6 +145,8 @@ impl Event {
     }
 
     /// One property: under this name, or at this path of names joined by points, such as `page.url`.
+    ///
+    /// A property whose whole name is `page.url` comes before one at that path.
     pub fn property(&self, path: &str) -> Option<&Value> {
         let properties = self.properties.as_ref()?;
         properties.get(path).or_else(|| {

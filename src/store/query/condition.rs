@@ -9,6 +9,25 @@ use crate::envelope::{Kind, Value, ValueRef};
 ///
 /// Numbers compare by value, strings by their bytes, `false` is below `true`; values of different kinds are neither
 /// equal nor above or below one another.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Condition, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// shop.track("order.placed").property("amount", 4200).append()?;
+/// shop.track("order.placed").property("amount", "none").append()?;
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let count = |condition| view.events().where_property("amount", condition).count();
+/// assert_eq!(count(Condition::Exists)?, 2);
+/// assert_eq!(count(Condition::Equals(4200.0.into()))?, 1);
+/// assert_eq!(count(Condition::Between(1.into(), 5000.into()))?, 1);
+/// assert_eq!(count(Condition::AtLeast("a".into()))?, 1);
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Condition {

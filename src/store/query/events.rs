@@ -159,6 +159,26 @@ impl<'v, S: Steps> Reading<'v, S> {
 /// damaged record is one [`Error::Corrupt`], a segment that is damaged together with its index is one as well, and a
 /// range that was set aside is one [`Error::Gap`]. In a store that is open with
 /// [`OnCorruption::Quarantine`](crate::OnCorruption), a damaged record of a sealed segment is a gap too.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// for event_type in ["order.placed", "order.paid", "order.shipped"] {
+///     shop.track(event_type).user("u_1").append()?;
+/// }
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let mut events = view.events().iter();
+/// assert_eq!(events.next().expect("three events")?.event_type(), "order.placed");
+/// assert_eq!(events.next_back().expect("three events")?.event_type(), "order.shipped");
+/// assert_eq!(events.count(), 1);
+/// # Ok::<(), envelog::Error>(())
+/// ```
+#[must_use = "the iterator is lazy, and reads nothing before it is asked"]
 pub struct Events<'v>(Reading<'v, Source<'v>>);
 
 impl<'v> Events<'v> {

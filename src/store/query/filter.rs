@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::candidates::TypeSet;
 use super::condition::{Condition, PropertyCondition};
+use crate::envelope::ValueRef;
 use crate::error::Result;
 use crate::index::{ModuleNo, ProjectNo, SegmentIndex, TimeRange, TypeNo};
 use crate::store::event::{EventRef, property_at};
@@ -41,7 +42,9 @@ pub(crate) struct Filter {
     pub(crate) times: TimeRange,
     pub(crate) seq_min: Seq,
     pub(crate) seq_max: Seq,
+    /// On properties.
     pub(crate) conditions: Vec<PropertyCondition>,
+    pub(crate) context_conditions: Vec<PropertyCondition>,
 }
 
 impl Default for Filter {
@@ -57,6 +60,7 @@ impl Default for Filter {
             seq_min: Seq::ZERO,
             seq_max: Seq::new(u64::MAX),
             conditions: Vec::new(),
+            context_conditions: Vec::new(),
         }
     }
 }
@@ -71,6 +75,7 @@ impl fmt::Debug for Filter {
             .field("device", &self.device.is_some())
             .field("module", &self.module)
             .field("conditions", &self.conditions)
+            .field("context_conditions", &self.context_conditions)
             .finish_non_exhaustive()
     }
 }
@@ -88,6 +93,23 @@ impl Filter {
 
     pub(crate) fn add_condition(&mut self, path: impl Into<String>, condition: Condition) {
         self.conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+    }
+
+    pub(crate) fn add_context_condition(&mut self, path: impl Into<String>, condition: Condition) {
+        self.context_conditions.push(PropertyCondition { path: path.into().into_boxed_str(), condition });
+    }
+
+    /// Whether properties or context decide.
+    pub(crate) fn has_conditions(&self) -> bool {
+        !(self.conditions.is_empty() && self.context_conditions.is_empty())
+    }
+
+    /// Whether ids or seqs decide.
+    pub(crate) fn has_places(&self) -> bool {
+        self.user.is_some()
+            || self.device.is_some()
+            || self.seq_min > Seq::ZERO
+            || self.seq_max < Seq::new(u64::MAX)
     }
 
     /// The numbers in an index of the types that are asked for; they may have no events in view.
@@ -124,16 +146,24 @@ impl Filter {
         }
     }
 
-    /// Whether the event's properties are as asked.
+    /// Whether the event's properties and context are as asked.
     #[inline]
-    pub(crate) fn has_properties(&self, event: &EventRef<'_>) -> bool {
-        if self.conditions.is_empty() {
-            return true;
-        }
-        let Some(properties) = event.properties() else { return false };
-        self.conditions
-            .iter()
-            .all(|each| property_at(properties, &each.path).is_some_and(|value| each.condition.holds(value)))
+    pub(crate) fn takes_content(&self, event: &EventRef<'_>) -> bool {
+        all_hold(&self.conditions, || event.properties())
+            && all_hold(&self.context_conditions, || event.context())
+    }
+
+    /// Whether the event's ids are as asked.
+    #[inline]
+    pub(crate) fn takes_ids(&self, event: &EventRef<'_>) -> bool {
+        let is = |wanted: &Option<Box<str>>, id: Option<&str>| wanted.is_none() || wanted.as_deref() == id;
+        is(&self.user, event.user_id()) && is(&self.device, event.anonymous_id())
+    }
+
+    /// Whether the event's seq is as asked.
+    #[inline]
+    pub(crate) fn takes_seq(&self, seq: Seq) -> bool {
+        self.seq_min <= seq && seq <= self.seq_max
     }
 
     fn takes_type(&self, name: &str) -> bool {
@@ -160,6 +190,15 @@ impl Filter {
             None => self.times = TimeRange { min: Nanos::new(i64::MAX), max: Nanos::new(i64::MIN) },
         }
     }
+}
+
+/// Whether an object satisfies all conditions; it is not looked for where there are none.
+#[inline]
+fn all_hold<'v>(conditions: &[PropertyCondition], object: impl FnOnce() -> Option<ValueRef<'v>>) -> bool {
+    let holds = |object, each: &PropertyCondition| {
+        property_at(object, &each.path).is_some_and(|value| each.condition.holds(value))
+    };
+    conditions.is_empty() || object().is_some_and(|object| conditions.iter().all(|each| holds(object, each)))
 }
 
 /// An instant; one that is outside the range of a store is as far as it goes.

@@ -21,6 +21,22 @@ impl<'v> EventQuery<'v> {
     /// # Errors
     ///
     /// [`Error::Corrupt`] where an index or a record that is needed is damaged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    ///
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// assert_eq!(view.events().count()?, 2);
+    /// assert_eq!(view.events().of_type("order.placed").user("u_1").limit(0).count()?, 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn count(&self) -> Result<u64> {
         let mut count = Count::default();
         let by_index = |_: &mut Whole, plan: &Plan<'v>, count: &mut Count| {
@@ -40,6 +56,22 @@ impl<'v> EventQuery<'v> {
     /// # Errors
     ///
     /// As [`count`](Self::count).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    /// shop.track("page.viewed").anonymous("d_1").append()?;
+    ///
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// assert_eq!(view.events().users()?, 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn users(&self) -> Result<u64> {
         let mut users = Users::default();
         let by_index = |_: &mut Whole, plan: &Plan<'v>, users: &mut Users| {
@@ -59,6 +91,21 @@ impl<'v> EventQuery<'v> {
     /// # Errors
     ///
     /// As [`count`](Self::count).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").property("amount", 4200).append()?;
+    /// shop.track("order.placed").property("amount", 50).append()?;
+    ///
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// assert_eq!(view.events().of_type("order.placed").sum("amount")?.integers, 4250);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn sum(&self, property: &str) -> Result<Sum> {
         let mut sum = SumOf::new(property);
         self.gather(&mut Whole, &mut sum, |_, _, _| Ok(false))?;
@@ -76,6 +123,24 @@ impl<'v> EventQuery<'v> {
     }
 
     /// Groups the events by their modules.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let (shop, mail) = (store.scope(org, project, "billing"), store.scope(org, project, "mail"));
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    /// mail.track("receipt.sent").user("u_1").append()?;
+    ///
+    /// let users = store.project(project).view()?.events().by_module().users()?;
+    /// let users: Vec<_> = users.iter().map(|module| (module.key.as_str(), module.value)).collect();
+    /// assert_eq!(users, [("billing", 1), ("mail", 1)]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn by_module(&self) -> Grouped<'_, 'v, String> {
         Grouped::by_name(self, Names::Modules)
     }
@@ -85,6 +150,23 @@ impl<'v> EventQuery<'v> {
     /// # Errors
     ///
     /// As [`count`](Self::count).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.placed").user("u_2").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    ///
+    /// let counts = store.project(Uuid::from_u128(2)).view()?.events().count_by_type()?;
+    /// let counts: Vec<_> = counts.iter().map(|each| (each.key.as_str(), each.value)).collect();
+    /// assert_eq!(counts, [("order.paid", 1), ("order.placed", 2)]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn count_by_type(&self) -> Result<Vec<Bucket<String, u64>>> {
         self.by_type().count()
     }
@@ -94,6 +176,24 @@ impl<'v> EventQuery<'v> {
     /// # Errors
     ///
     /// As [`count`](Self::count).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let (shop, mail) = (store.scope(org, project, "billing"), store.scope(org, project, "mail"));
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    /// mail.track("receipt.sent").user("u_1").append()?;
+    ///
+    /// let counts = store.project(project).view()?.events().count_by_module()?;
+    /// let counts: Vec<_> = counts.iter().map(|each| (each.key.as_str(), each.value)).collect();
+    /// assert_eq!(counts, [("billing", 2), ("mail", 1)]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn count_by_module(&self) -> Result<Vec<Bucket<String, u64>>> {
         self.by_module().count()
     }

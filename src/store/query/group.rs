@@ -17,6 +17,21 @@ use crate::store::handle::SegmentView;
 use crate::types::{Nanos, Ordinal};
 
 /// A group and what was measured of it.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// shop.track("order.placed").user("u_1").append()?;
+///
+/// let counts = store.project(Uuid::from_u128(2)).view()?.events().count_by_type()?;
+/// assert_eq!(counts.len(), 1);
+/// assert_eq!((counts[0].key.as_str(), counts[0].value), ("order.placed", 1));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bucket<K, T> {
@@ -35,7 +50,28 @@ pub(super) trait Groups {
 }
 
 /// The events of a query in groups; made by [`EventQuery::by`] and its like. Groups without events are left out.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// shop.track("order.placed").user("u_1").property("amount", 4200).append()?;
+/// shop.track("order.placed").user("u_1").property("amount", 50).append()?;
+/// shop.track("order.paid").user("u_1").property("amount", 4200).append()?;
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let orders = view.events().type_prefix("order.");
+/// let by_type = orders.by_type();
+/// let placed = |bucket: &envelog::Bucket<String, u64>| bucket.key == "order.placed";
+/// assert_eq!(by_type.count()?.iter().find(|each| placed(each)).map(|each| each.value), Some(2));
+/// assert_eq!(by_type.users()?.iter().find(|each| placed(each)).map(|each| each.value), Some(1));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Clone)]
+#[must_use = "a question is asked when its answer is taken"]
 pub struct Grouped<'q, 'v, K> {
     query: &'q EventQuery<'v>,
     by: By,
@@ -61,6 +97,23 @@ impl<'v, K> Grouped<'_, 'v, K> {
     /// # Errors
     ///
     /// As [`EventQuery::count`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Period, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
+    /// shop.track("order.placed").user("u_1").at(noon).append()?;
+    /// shop.track("order.paid").user("u_1").at(noon).append()?;
+    ///
+    /// let days = store.project(Uuid::from_u128(2)).view()?.events().by(Period::Day).count()?;
+    /// assert_eq!(days.len(), 1);
+    /// assert_eq!((days[0].key.to_rfc3339().as_str(), days[0].value), ("2024-03-13T00:00:00+00:00", 2));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn count(&self) -> Result<Vec<Bucket<K, u64>>> {
         self.measure(Count::default(), |by, plan, count| by.count(plan, count))
     }
@@ -70,6 +123,24 @@ impl<'v, K> Grouped<'_, 'v, K> {
     /// # Errors
     ///
     /// As [`EventQuery::count`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Period, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("page.viewed").anonymous("d_1").append()?;
+    ///
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// let by_type: Vec<_> = view.events().by_type().users()?.iter().map(|each| each.value).collect();
+    /// assert_eq!(by_type, [1, 0]);
+    /// let users: u64 = view.events().by(Period::Month).users()?.iter().map(|each| each.value).sum();
+    /// assert_eq!(users, 1);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn users(&self) -> Result<Vec<Bucket<K, u64>>> {
         self.measure(Users::default(), |_, _, _| Ok(false))
     }
@@ -79,6 +150,23 @@ impl<'v, K> Grouped<'_, 'v, K> {
     /// # Errors
     ///
     /// As [`EventQuery::count`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.paid").property("amount", 4200).append()?;
+    /// shop.track("order.placed").property("amount", 4200).append()?;
+    /// shop.track("order.placed").property("amount", 50).append()?;
+    ///
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// let sums = view.events().by_type().sum("amount")?;
+    /// assert_eq!((sums[1].key.as_str(), sums[1].value.integers), ("order.placed", 4250));
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
     pub fn sum(&self, property: &str) -> Result<Vec<Bucket<K, Sum>>> {
         self.measure(SumOf::new(property), |_, _, _| Ok(false))
     }

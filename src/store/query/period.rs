@@ -8,6 +8,26 @@ use crate::types::Nanos;
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// A stretch of the calendar, in UTC.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Period, Store, Uuid};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// for time in ["2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z", "2026-03-02T00:00:00Z"] {
+///     shop.track("order.placed").at(time.parse()?).append()?;
+/// }
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let per_day: Vec<_> = view.events().by(Period::Day).count()?.into_iter().map(|day| day.value).collect();
+/// assert_eq!(per_day, [2, 1]);
+/// assert_eq!(view.events().by(Period::Month).count()?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Period {

@@ -35,17 +35,15 @@ impl Prepared {
 
     /// Whether records must be read to know which events are taken.
     pub(crate) fn needs_records(&self) -> bool {
-        self.user.is_some() || self.device.is_some() || !self.filter.conditions.is_empty()
+        self.user.is_some() || self.device.is_some() || self.filter.has_conditions()
     }
 
-    /// What the index cannot say: the ids themselves, which it knows by their hashes, and the properties.
+    /// What the index cannot say: the ids themselves, which it knows by their hashes, properties and context.
     #[inline]
     pub(crate) fn takes(&self, event: &EventRef<'_>) -> bool {
-        let is = |wanted: &Option<Box<str>>, id: Option<&str>| wanted.is_none() || wanted.as_deref() == id;
-        is(&self.filter.user, event.user_id())
-            && is(&self.filter.device, event.anonymous_id())
+        self.filter.takes_ids(event)
             && event.keys().project_id == self.project_id
-            && self.filter.has_properties(event)
+            && self.filter.takes_content(event)
     }
 
     /// The plan for one segment; `None` where the index rules out all of its events.

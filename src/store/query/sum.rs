@@ -3,12 +3,30 @@
 use crate::envelope::ValueRef;
 
 /// The sum of a property over events.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// shop.track("order.placed").property("amount", 4200).append()?;
+/// shop.track("order.placed").property("amount", 0.5).append()?;
+/// shop.track("order.placed").append()?;
+///
+/// let sum = store.project(Uuid::from_u128(2)).view()?.events().sum("amount")?;
+/// assert_eq!((sum.integers, sum.floats, sum.total()), (4200, 0.5, 4200.5));
+/// assert_eq!((sum.count, sum.skipped), (2, 1));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Sum {
     /// The exact sum of the values that are integers, of up to 38 digits each.
     pub integers: i128,
-    /// The sum of the other numbers, compensated for rounding (Neumaier). Integers that 128 bits have no room for count
-    /// here.
+    /// The sum of the other numbers, compensated for rounding (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur
+    /// Summation endlicher Summen", 1974). Integers that 128 bits have no room for count here.
     pub floats: f64,
     /// Events whose property is a number.
     pub count: u64,

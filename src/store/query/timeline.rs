@@ -7,7 +7,7 @@ use std::iter::FusedIterator;
 
 use self::merge::{Bounds, Merge};
 use super::events::Reading;
-use super::filter::Filter;
+use super::question::Query;
 use super::token::PageToken;
 use crate::envelope::time;
 use crate::error::Result;
@@ -50,55 +50,98 @@ impl Member {
 /// A user's timeline has the events with that `userId`; a device's those with that `anonymousId` and no user.
 /// [`EventRef::person`] says of each event which of the person's ids it came from. Conditions are as those of an
 /// [`EventQuery`](super::EventQuery).
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{PersonRef, Store, Uuid};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// // What happened first may be told last.
+/// shop.track("order.paid").user("u_1").at("2026-03-01T12:05:00Z".parse()?).append()?;
+/// shop.track("order.placed").user("u_1").at("2026-03-01T12:00:00Z".parse()?).append()?;
+/// shop.track("page.viewed").anonymous("d_1").append()?;
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let mut types = Vec::new();
+/// for event in view.timeline("u_1") {
+///     types.push(event?.event_type().to_owned());
+/// }
+/// assert_eq!(types, ["order.placed", "order.paid"]);
+/// assert_eq!(view.timeline(PersonRef::Anonymous("d_1")).iter().count(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
+#[must_use = "a question is asked when its answer is taken"]
 pub struct Timeline<'v> {
     view: &'v View,
     members: Vec<Member>,
-    pub(super) filter: Filter,
-    newest_first: bool,
-    limit: Option<usize>,
+    pub(super) query: Query,
     after: Option<PageToken>,
 }
 
 impl<'v> Timeline<'v> {
     pub(in crate::store) fn new(view: &'v View, person: PersonRef<'_>) -> Self {
-        Self {
-            view,
-            members: vec![Member::new(view.pinned(), person)],
-            filter: Filter::default(),
-            newest_first: false,
-            limit: None,
-            after: None,
-        }
+        Self { view, members: vec![Member::new(view.pinned(), person)], query: Query::default(), after: None }
     }
 
-    super::builder::conditions!();
+    super::builder::conditions!(query);
+
+    /// Takes all conditions, the direction and the limit from a query that is kept, in place of those so far.
+    ///
+    /// They narrow the person's timeline: a query for a user or a device keeps those of the person's events that have
+    /// that id as well, and one for a range of seqs those in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Query, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+    /// shop.track("order.placed").user("u_1").append()?;
+    /// shop.track("order.paid").user("u_1").append()?;
+    ///
+    /// let latest = Query::new().type_prefix("order.").newest_first().limit(1);
+    /// let view = store.project(Uuid::from_u128(2)).view()?;
+    /// let event = view.timeline("u_1").matching(&latest).iter().next().expect("two events")?;
+    /// assert_eq!(event.event_type(), "order.paid");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    #[must_use = "a question is asked when its answer is taken"]
+    pub fn matching(mut self, query: &Query) -> Self {
+        self.query = query.clone();
+        self
+    }
 
     /// Turns the order around: the greatest (timestamp, seq) first. With [`after`](Self::after) the page decides.
-    #[must_use]
+    #[must_use = "a question is asked when its answer is taken"]
     pub fn newest_first(mut self) -> Self {
-        self.newest_first = true;
+        self.query.newest_first = true;
         self
     }
 
     /// Goes on where a page ended, in that page's direction.
-    #[must_use]
+    #[must_use = "a question is asked when its answer is taken"]
     pub fn after(mut self, token: PageToken) -> Self {
         self.after = Some(token);
         self
     }
 
     fn is_newest_first(&self) -> bool {
-        self.after.map_or(self.newest_first, |token| token.newest_first)
+        self.after.map_or(self.query.newest_first, |token| token.newest_first)
     }
 
     /// The events, lazily and from either end.
     pub fn iter(&self) -> TimelineEvents<'v> {
         let pinned = self.view.pinned();
-        let bounds = Bounds::new(self.filter.times, self.after);
-        let merge = Merge::new(pinned, self.members.clone(), self.filter.clone(), bounds);
+        let bounds = Bounds::new(self.query.filter.times, self.after);
+        let merge = Merge::new(pinned, self.members.clone(), self.query.filter.clone(), bounds);
         TimelineEvents {
-            reading: Reading::new(pinned, merge, self.is_newest_first(), self.limit),
+            reading: Reading::new(pinned, merge, self.is_newest_first(), self.query.limit),
             newest_first: self.is_newest_first(),
             passed: self.after,
         }
@@ -154,11 +197,7 @@ super::builder::into_iterator!(Timeline gives TimelineEvents);
 impl fmt::Debug for Timeline<'_> {
     /// Shows no id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeline")
-            .field("filter", &self.filter)
-            .field("newest_first", &self.newest_first)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
+        f.debug_struct("Timeline").field("query", &self.query).finish_non_exhaustive()
     }
 }
 
@@ -166,6 +205,28 @@ impl fmt::Debug for Timeline<'_> {
 ///
 /// Lazy, double-ended and fused. What cannot be read is an item of its own, [`Error::Corrupt`](crate::Error::Corrupt),
 /// and the iterator goes on behind it. A range of the log that was set aside has no time and is passed over.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// for event_type in ["order.placed", "order.paid", "order.shipped"] {
+///     shop.track(event_type).user("u_1").append()?;
+/// }
+///
+/// let view = store.project(Uuid::from_u128(2)).view()?;
+/// let mut page = view.timeline("u_1").limit(2).iter();
+/// assert_eq!(page.by_ref().count(), 2);
+/// let token = page.page_token().expect("there were events");
+/// let mut rest = view.timeline("u_1").after(token).iter();
+/// assert_eq!(rest.next().expect("one more")?.event_type(), "order.shipped");
+/// assert!(rest.next().is_none());
+/// # Ok::<(), envelog::Error>(())
+/// ```
+#[must_use = "the iterator is lazy, and reads nothing before it is asked"]
 pub struct TimelineEvents<'v> {
     reading: Reading<'v, Merge<'v>>,
     newest_first: bool,

@@ -10,6 +10,30 @@ use crate::types::{Nanos, Seq};
 ///
 /// It is text to keep and send (`Display`, `FromStr`), and stays good when the store is opened again. It names a
 /// time, a seq and a direction, and no person.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{PageToken, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+/// for number in 0..5 {
+///     store.scope(org, project, "billing").track("order.placed").user("u_1").property("number", number).append()?;
+/// }
+///
+/// let view = store.project(project).view()?;
+/// let mut page = view.timeline("u_1").newest_first().limit(3).iter();
+/// assert_eq!(page.by_ref().count(), 3);
+/// let text = page.page_token().expect("there were events").to_string();
+///
+/// let token: PageToken = text.parse()?;
+/// let view = store.project(project).view()?;
+/// let rest: Vec<_> = view.timeline("u_1").after(token).iter().collect::<envelog::Result<_>>()?;
+/// assert_eq!(rest.len(), 2);
+/// assert_eq!(rest[0].property("number").and_then(|number| number.as_i64()), Some(1));
+/// # Ok::<(), envelog::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageToken {
     pub(crate) timestamp: Nanos,

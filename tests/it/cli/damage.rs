@@ -10,7 +10,7 @@ const DAMAGED: &str = "seg-2.log";
 const QUARANTINE: &[&str] = &["--on-corruption", "quarantine"];
 
 /// A closed store of several segments of a mebibyte each.
-fn several_segments() -> Place {
+pub(super) fn several_segments() -> Place {
     let place = Place::new();
     let store = envelog::Options::new().segment_bytes_max(1 << 20).open(place.store()).unwrap();
     let rest = format!("\"properties\":{{\"amount\":1,\"text\":\"{}\"}}", "x".repeat(200));
@@ -34,7 +34,7 @@ fn damaged_file(place: &Place) -> PathBuf {
 }
 
 /// Damages some records in the middle of a segment.
-fn damage_records(place: &Place) {
+pub(super) fn damage_records(place: &Place) {
     let mut bytes = fs::read(damaged_file(place)).unwrap();
     let middle = bytes.len() / 3;
     for byte in &mut bytes[middle..middle + 1_000] {
@@ -52,9 +52,15 @@ fn damage_is_an_error_that_names_the_option_and_the_option_goes_on_without_it() 
     let place = several_segments();
     damage_records(&place);
     let before = fingerprint(&place.store());
-    for command in [&["events"][..], &["timeline", "u_1", "--limit", "9999"], &["sum", "amount"]] {
+    for command in [
+        &["events"][..],
+        &["timeline", "u_1", "--limit", "9999"],
+        &["sum", "amount"],
+        &["export"],
+        &["tail", "-n", "9999"],
+    ] {
         let answer = run(&place, &[], command);
-        assert_eq!(answer.code, Some(1), "{command:?}: {}", answer.err);
+        assert_eq!(answer.code, Some(3), "{command:?}: {}", answer.err);
         assert!(answer.err.contains("--on-corruption quarantine"), "{command:?}: {}", answer.err);
         let said = run(&place, &["--on-corruption", "fail"], command);
         assert_eq!((said.code, said.err), (answer.code, answer.err), "it is the default");
@@ -65,7 +71,13 @@ fn damage_is_an_error_that_names_the_option_and_the_option_goes_on_without_it() 
     let answer = run(&place, QUARANTINE, &["events"]).success();
     let left = answer.lines().len();
     assert!(EVENTS - 600 < left && left < EVENTS, "{left}: {}", answer.err);
-    assert!(answer.err.contains("damaged"), "the gap is told: {}", answer.err);
+    let gaps = answer.err.matches("are damaged").count();
+    assert!(gaps > 0, "the gap is told: {}", answer.err);
+    for command in [&["export"][..], &["tail", "-n", "9999"]] {
+        let answer = run(&place, QUARANTINE, command).success();
+        assert_eq!(answer.lines().len(), left, "{command:?}");
+        assert_eq!(answer.err.matches("are damaged").count(), gaps, "every gap is told once: {}", answer.err);
+    }
     let limited = run(&place, QUARANTINE, &["events", "--limit", &left.to_string()]).success();
     assert_eq!(limited.lines().len(), left, "a gap is no event");
     let timelines: usize = ["u_0", "u_1", "u_2"]
@@ -73,7 +85,12 @@ fn damage_is_an_error_that_names_the_option_and_the_option_goes_on_without_it() 
         .map(|user| run(&place, QUARANTINE, &["timeline", user, "--limit", "9999"]).success().lines().len())
         .sum();
     assert_eq!(timelines, left);
-    assert_eq!(run(&place, QUARANTINE, &["sum", "amount"]).success().line()["sum"], left);
+    let lost = format!("{} events are damaged, and the sum is without them", EVENTS - left);
+    for command in [&["sum", "amount"][..], &["sum", "amount", "--by", "type"]] {
+        let answer = run(&place, QUARANTINE, command).success();
+        assert_eq!(answer.line()["sum"], left);
+        assert!(answer.err.contains(&lost), "{lost} is not in {}", answer.err);
+    }
     assert!(fingerprint(&place.store()) == before, "reading changes no file");
 }
 
@@ -86,14 +103,23 @@ fn a_missing_segment_is_left_out_by_readers_and_given_up_by_import() {
     let import =
         |policy: &[&str]| place.run_with_input(&[&["import", "-"], policy].concat(), line.as_bytes());
     for command in ["count", "events", "stats", "profiles"] {
-        run(&place, &[], &[command]).fails(1, "--on-corruption quarantine");
+        run(&place, &[], &[command]).fails(3, "--on-corruption quarantine");
     }
-    import(&[]).fails(1, "--on-corruption quarantine");
+    import(&[]).fails(3, "--on-corruption quarantine");
     let answer = run(&place, QUARANTINE, &["count"]).success();
     let left = answer.line()["count"].as_u64().unwrap();
     assert!(0 < left && left < EVENTS as u64, "{left}");
     assert!(answer.err.contains("are lost to damage"), "{answer:?}");
-    for command in [&["events"][..], &["stats"], &["profiles"], &["timeline", "u_1"]] {
+    for command in [
+        &["events"][..],
+        &["stats"],
+        &["stats", "--segments"],
+        &["stats", "--types"],
+        &["profiles"],
+        &["timeline", "u_1"],
+        &["export"],
+        &["tail"],
+    ] {
         run(&place, QUARANTINE, command).success();
     }
     assert!(fingerprint(&place.store()) == before, "no file has changed so far");
@@ -103,7 +129,7 @@ fn a_missing_segment_is_left_out_by_readers_and_given_up_by_import() {
     // From now on the range is given up, and nothing but a list that crosses it needs the option.
     assert_eq!(run(&place, &[], &["count"]).success().line()["count"], left + 1);
     let answer = run(&place, &[], &["events"]);
-    assert_eq!(answer.code, Some(1));
+    assert_eq!(answer.code, Some(3));
     assert!(answer.err.contains("--on-corruption quarantine"), "{}", answer.err);
     let events = run(&place, QUARANTINE, &["events"]).success().lines();
     assert_eq!(events.len() as u64, left + 1);
@@ -116,7 +142,22 @@ fn the_option_is_not_named_where_it_does_not_help() {
     place.write("store/SECRET", "short");
     for policy in [&[][..], QUARANTINE] {
         let arguments = [&["import", "-"], policy].concat();
-        let answer = place.run_with_input(&arguments, b"").fails(1, "SECRET: damaged");
+        let answer = place.run_with_input(&arguments, b"").fails(3, "SECRET: damaged");
         assert!(!answer.err.contains("on-corruption"), "{answer:?}");
     }
+}
+
+#[test]
+fn an_export_that_meets_damage_leaves_no_file() {
+    let place = several_segments();
+    damage_records(&place);
+    place.write("before.ndjson", "as it was\n");
+    for arguments in [&["export", "-o", "all.ndjson"][..], &["export", "-o", "before.ndjson", "--force"]] {
+        place.run(arguments).fails(3, "--on-corruption quarantine");
+    }
+    let mut left: Vec<_> =
+        fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["before.ndjson", "store"]);
+    assert_eq!(fs::read(place.path("before.ndjson")).unwrap(), b"as it was\n");
 }

@@ -118,38 +118,6 @@ fn the_last_line_needs_no_end_and_lines_may_end_as_on_windows() {
 }
 
 #[test]
-fn an_empty_file_makes_an_empty_store() {
-    let place = Place::new();
-    let file = place.write("empty", "");
-    let summary = place.run(&["import", file.to_str().unwrap()]).success().line();
-    assert_eq!((summary["lines"].as_u64(), summary["stored"].as_u64()), (Some(0), Some(0)));
-    assert!(!place.path("empty.rejects.ndjson").exists(), "there is no reject");
-    assert_eq!(place.run(&["count"]).success().line()["count"], 0);
-}
-
-#[test]
-fn a_binary_file_stores_nothing_and_is_an_error() {
-    let place = Place::new();
-    let mut state = 7u64;
-    let bytes: Vec<u8> = (0..3_000_000u32)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 56) as u8
-        })
-        .collect();
-    let file = place.write("random.bin", bytes);
-    let answer = place.run(&["import", file.to_str().unwrap()]);
-    assert_eq!(answer.code, Some(1), "{answer:?}");
-    assert!(answer.err.contains("no line of it is an envelope"), "{answer:?}");
-    let summary = answer.line();
-    assert_eq!(summary["stored"], 0);
-    assert_eq!(
-        summary["rejected"].as_u64().unwrap(),
-        read_lines(place.path("random.bin.rejects.ndjson")).len() as u64
-    );
-}
-
-#[test]
 fn a_line_over_a_mebibyte_is_refused_and_the_next_one_stored() {
     let place = Place::new();
     let long = format!("{{\"orgId\":\"{}\"}}\n", "x".repeat(5 << 20));

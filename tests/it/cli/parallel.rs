@@ -54,7 +54,7 @@ fn numbers_of(kinds: &[Kind], lines: usize) -> Vec<usize> {
 }
 
 /// The numbers of the lines that are stored, in the order of their seq.
-fn stored(directory: &std::path::Path) -> Vec<usize> {
+pub(super) fn stored(directory: &std::path::Path) -> Vec<usize> {
     let store = envelog::Store::open(directory).unwrap();
     let view = store.project(SHOP.parse().unwrap()).view().unwrap();
     let events: Vec<_> = view.events().iter().map(Result::unwrap).collect();
@@ -118,8 +118,9 @@ fn a_line_of_another_organisation_takes_no_good_line_of_its_batch_with_it() {
 }
 
 /// The two numbers of "N events of the first M lines are stored".
-fn told(answer: &Answer) -> (usize, usize) {
-    let (_, told) = answer.err.split_once("the import stopped early; ").unwrap();
+pub(super) fn told(answer: &Answer) -> (usize, usize) {
+    let (told, _) = answer.err.rsplit_once("; ").unwrap();
+    let (_, told) = told.rsplit_once("; ").unwrap();
     let (events, rest) = told.split_once(" events of the first ").unwrap();
     let (lines, _) = rest.split_once(" lines are stored").unwrap();
     let number = |text: &str| text.replace(|c: char| !c.is_ascii_digit(), "").parse().unwrap();
@@ -154,6 +155,14 @@ fn a_disk_that_is_full_in_the_middle_ends_the_import_and_what_is_told_to_be_stor
         let expected = numbers_of(&[Kind::Good], lines);
         assert_eq!(events, expected.len(), "{level}: {answer:?}");
         assert_eq!(stored(&store), expected, "{level}, batches of {batch}");
+        assert!(answer.err.contains("; the same command resumes"), "{answer:?}");
+        assert!(!answer.err.contains("nothing of this call"), "{answer:?}");
+
+        let summary = Answer::of(command.output().unwrap()).success().line();
+        assert_eq!(summary["inAll"]["lines"], 200_000);
+        assert_eq!(stored(&store), numbers_of(&[Kind::Good], 200_000), "{level}, batches of {batch}");
+        let rejects = read_lines(place.path("shop.ndjson.rejects.ndjson"));
+        assert_eq!(rejects.len(), numbers_of(&[Kind::Broken, Kind::Foreign], 200_000).len());
     }
 }
 

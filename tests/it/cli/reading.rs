@@ -86,6 +86,9 @@ fn a_store_without_events_answers_with_nothing_and_is_no_error() {
             &["events"],
             &["timeline", "u_1"],
             &["profiles"],
+            &["traits"],
+            &["tail"],
+            &["export"],
         ] {
             assert_eq!(run(lists), json!([]), "{lists:?}");
         }
@@ -250,7 +253,7 @@ fn tables_are_for_people() {
 }
 
 /// What the command writes to a terminal that is so wide; nothing where no terminal can be had.
-fn on_a_terminal(place: &Place, columns: usize, arguments: &[&str]) -> Option<String> {
+pub(super) fn on_a_terminal(place: &Place, columns: usize, arguments: &[&str]) -> Option<String> {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let mut line = format!("stty cols {columns} rows 40 && exec {}", quoted(env!("CARGO_BIN_EXE_envelog")));
     for argument in ["--store", place.store().to_str().unwrap()].iter().chain(arguments) {
@@ -343,6 +346,11 @@ fn reading_commands_change_no_file() {
         &["profile", "u_1"],
         &["profiles"],
         &["stats"],
+        &["stats", "--types"],
+        &["stats", "--segments"],
+        &["traits"],
+        &["tail"],
+        &["export"],
     ] {
         place.run(arguments).success();
     }
@@ -409,4 +417,32 @@ fn the_demo_shows_a_funnel_a_timeline_and_a_profile() {
     let left: Vec<_> =
         fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["kept"], "the temporary store is gone");
+}
+
+#[test]
+fn conditions_are_of_properties_or_of_the_context() {
+    let place = Place::new();
+    let rest =
+        r#""properties":{"context":{"locale":"fr"},"n":1},"context":{"locale":"de","page":{"depth":3}}"#;
+    place.fill(&envelope("page.viewed", "2024-02-01T00:00:00Z", "u_1", rest));
+    place.fill(&envelope("page.viewed", "2024-02-01T00:00:01Z", "u_1", r#""properties":{"locale":"de"}"#));
+    for (condition, count) in [
+        ("context.locale=de", 1),
+        ("context.locale=fr", 0),
+        ("properties.context.locale=fr", 1),
+        ("context.page.depth>=3", 1),
+        ("context.page.depth>=4", 0),
+        ("context.page", 1),
+        ("locale=de", 1),
+        ("properties.locale", 1),
+    ] {
+        assert_eq!(
+            place.run(&["count", "--where", condition]).success().line()["count"],
+            count,
+            "{condition}"
+        );
+        let listed = place.run(&["timeline", "u_1", "--where", condition]).success().lines();
+        assert_eq!(listed.len(), count, "{condition}");
+    }
+    place.run(&["sum", "context.page.depth"]).fails(2, "only properties");
 }

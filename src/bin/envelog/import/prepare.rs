@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use envelog::{Ack, Batch, Error, Store};
+use envelog::{Batch, Error, Store};
 
 use crate::input::Block;
 
@@ -21,7 +21,7 @@ pub(crate) struct Prepared {
 
 /// Some lines of a block: what is stored at once, and what is refused.
 pub(crate) struct Part {
-    batch: Batch,
+    pub(crate) batch: Batch,
     lines: Range<usize>,
     /// Lines by their index in the block, in rising order.
     pub(crate) refused: Vec<(usize, Refusal)>,
@@ -78,11 +78,6 @@ impl Part {
         Ok(())
     }
 
-    /// Stores the batch.
-    pub(crate) fn commit(&mut self) -> envelog::Result<Vec<Ack>> {
-        if self.batch.is_empty() { Ok(Vec::new()) } else { self.batch.commit_and_clear() }
-    }
-
     /// After a commit that was refused: the lines that may yet be stored, and those that were no envelopes.
     pub(crate) fn into_doubtful(self) -> (Vec<usize>, Vec<(usize, Refusal)>) {
         let mut refused = self.refused.iter().map(|(index, _)| *index).peekable();
@@ -90,9 +85,9 @@ impl Part {
         (lines, self.refused)
     }
 
-    /// Number of the last line of the part.
-    pub(crate) fn last(&self, block: &Block) -> u64 {
-        block.number(self.lines.end.saturating_sub(1))
+    /// Where in the block it ends.
+    pub(crate) fn end(&self) -> usize {
+        self.lines.end
     }
 }
 

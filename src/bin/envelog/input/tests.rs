@@ -1,167 +1,94 @@
+use std::io::Write as _;
+
 use super::*;
 
-fn blocks_of(input: &[u8]) -> io::Result<Vec<(u64, u64, Vec<u8>)>> {
-    let mut reader = LineReader::new(BufReader::new(input), None, usize::MAX);
-    let mut lines = Vec::new();
-    let mut block = Block::default();
+/// All that is read of an input, and how the reading ended.
+fn read(input: Input) -> (String, io::Result<Place>) {
+    let blocks = Blocks::of(input, 3);
+    let mut text = String::new();
     loop {
-        reader.fill(&mut block)?;
-        if block.lines.is_empty() && block.blank == 0 {
-            return Ok(lines);
-        }
-        lines.extend(block.lines().iter().map(|line| (line.number, line.bytes, block.text(line).to_vec())));
-    }
-}
-
-fn line(number: u64, text: &[u8]) -> (u64, u64, Vec<u8>) {
-    (number, text.len() as u64, text.to_vec())
-}
-
-#[test]
-fn blank_lines_count_and_the_last_line_needs_no_end() {
-    let lines = blocks_of(b"\xef\xbb\xbfa\n\n \t\r\nbb\r\n\nccc").unwrap();
-    assert_eq!(lines, [line(1, b"a"), line(4, b"bb\r"), line(6, b"ccc")]);
-    assert_eq!(blocks_of(b"").unwrap(), []);
-    assert_eq!(blocks_of(b"\n\n").unwrap(), []);
-}
-
-#[test]
-fn a_line_at_the_limit_is_kept_and_one_past_it_is_dropped() {
-    for end in [&b"\n"[..], b""] {
-        let longest = vec![b'x'; LINE_BYTES_MAX];
-        let mut input = longest.clone();
-        input.extend_from_slice(end);
-        assert_eq!(blocks_of(&input).unwrap(), [line(1, &longest)]);
-        let mut input = vec![b'x'; 3 * LINE_BYTES_MAX];
-        input.extend_from_slice(b"\nnext");
-        input.extend_from_slice(end);
-        let lines = blocks_of(&input).unwrap();
-        assert_eq!(lines.len(), 2);
-        assert_eq!((lines[0].0, lines[0].1, lines[0].2.len()), (1, 3 * LINE_BYTES_MAX as u64, 0));
-        assert_eq!(lines[1], line(2, b"next"));
-    }
-}
-
-#[test]
-fn the_bytes_of_a_dropped_line_are_those_without_its_end() {
-    for bytes in [LINE_BYTES_MAX + 1, LINE_BYTES_MAX + 2, READ_BYTES * 9, 3 * LINE_BYTES_MAX] {
-        for end in [&b"\n"[..], b"\n\n", b""] {
-            for mark in [BYTE_ORDER_MARK, b""] {
-                let input = [mark, &vec![b'x'; bytes], end].concat();
-                assert_eq!(blocks_of(&input).unwrap(), [(1, bytes as u64, Vec::new())]);
+        match blocks.next(true) {
+            Next::Block(block) => {
+                for line in block.lines() {
+                    text.push_str(&String::from_utf8_lossy(block.text(line)));
+                    text.push('\n');
+                }
+                blocks.give_back(block);
             }
+            Next::NotYet => {}
+            Next::End(end) => return (text, end),
+        }
+    }
+}
+
+fn input(content: &[u8]) -> Input {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file.rewind().unwrap();
+    Input::of(file, Path::new("in")).unwrap()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(text: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+#[test]
+fn an_input_goes_on_at_any_line_however_it_is_packed() {
+    // More than is looked at beforehand, and than a buffer holds.
+    let lines = (0..40_000).map(|number| format!("{{\"line\":{number}}}\n"));
+    let text = lines.collect::<Vec<_>>().concat();
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    for packed in [text.as_bytes().to_vec(), gzip(text.as_bytes()), zstd(text.as_bytes())] {
+        for lines in [0_usize, 1, 2, 20_000, 39_999, 40_000] {
+            let offset = lines.checked_sub(1).map_or(0, |last| ends[last]);
+            let place = Place { offset: offset as u64, lines: lines as u64 };
+            let mut input = input(&packed);
+            input.go_to(place).unwrap();
+            let (rest, end) = read(input);
+            assert_eq!(rest, text[offset..], "from line {lines}");
+            assert_eq!(end.unwrap(), Place { offset: text.len() as u64, lines: 40_000 });
+        }
+        for offset in [1, ends[20_000] as u64 - 1, text.len() as u64 + 1] {
+            let mut input = input(&packed);
+            let gone = input.go_to(Place { offset, lines: 1 });
+            assert!(gone.and_then(|()| read(input).1).is_err(), "{offset}");
         }
     }
 }
 
 #[test]
-fn many_lines_come_in_blocks_and_in_order() {
-    let text = (1..=20_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
-    let lines = blocks_of(text.as_bytes()).unwrap();
-    assert_eq!(lines.len(), 20_000);
-    for (index, (number, _, text)) in lines.iter().enumerate() {
-        assert_eq!(*number, index as u64 + 1);
-        assert_eq!(text, format!("line {number}").as_bytes());
-    }
-}
-
-/// Gives its text, then an error.
-struct Failing<'a>(&'a [u8]);
-
-impl Read for Failing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 => Err(io::Error::other("gone")),
-            read => Ok(read),
-        }
+fn what_was_looked_at_beforehand_is_read_and_an_error_behind_it_is_told() {
+    let text = "{\"a\":1}\n".repeat(1_000);
+    for (mut packed, name) in [(gzip(text.as_bytes()), "gzip"), (zstd(text.as_bytes()), "zstd")] {
+        packed.truncate(packed.len() - 2);
+        let (read, end) = read(input(&packed));
+        let error = end.unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("ends early"), "{error}");
+        assert!(text.starts_with(&read) && !read.is_empty(), "{name}: {} lines", read.lines().count());
     }
 }
 
 #[test]
-fn lines_before_an_error_are_given_and_the_cut_line_is_not() {
-    let mut reader = LineReader::new(BufReader::new(Failing(b"one\ntwo\nthr")), None, usize::MAX);
-    let mut block = Block::default();
-    reader.fill(&mut block).unwrap();
-    let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
-    assert_eq!(lines, [b"one".to_vec(), b"two".to_vec()]);
-    assert!(reader.fill(&mut block).is_err());
-}
-
-/// Gives one piece a read, as a pipe does whose writer is slow, and counts the reads.
-struct Slow<'a>(&'a [&'a [u8]], std::rc::Rc<std::cell::Cell<usize>>);
-
-impl Read for Slow<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.1.set(self.1.get() + 1);
-        let Some((piece, rest)) = self.0.split_first() else { return Ok(0) };
-        self.0 = rest;
-        buffer[..piece.len()].copy_from_slice(piece);
-        Ok(piece.len())
-    }
+fn the_beginning_of_what_is_packed_is_looked_at_too() {
+    assert!(input(&gzip(b"[{\"a\":1}]")).objection().is_some());
+    assert!(input(&zstd(b"\x7fELF\0\0\0")).objection().is_some());
+    assert!(input(&zstd(b"{\"a\":1}")).objection().is_none());
+    assert!(input(b"").objection().is_none());
 }
 
 #[test]
-fn lines_of_a_live_input_do_not_wait_for_the_next_ones() {
-    let pieces: &[&[u8]] = &[b"one\ntwo\n", b"\n", b"three\nfo", b"ur\nfi", b"v", b"e"];
-    let blocks = |live| {
-        let reads = std::rc::Rc::default();
-        let mut reader =
-            LineReader::new(BufReader::new(Slow(pieces, std::rc::Rc::clone(&reads))), live, usize::MAX);
-        let mut blocks = Vec::new();
-        let mut block = Block::default();
-        loop {
-            reader.fill(&mut block).unwrap();
-            if block.is_empty() {
-                return blocks;
-            }
-            let numbers: Vec<_> = block.lines().iter().map(|line| line.number).collect();
-            blocks.push((numbers, block.blank, reads.get()));
-        }
-    };
-    // The last read is the one that finds the end.
-    assert_eq!(
-        blocks(Some(Live(Box::new(|| false)))),
-        [(vec![1, 2], 0, 1), (vec![], 1, 2), (vec![4], 0, 3), (vec![5], 0, 4), (vec![6], 0, 7),]
-    );
-    // Nor is a block given up before its time where there is more to read.
-    for live in [None, Some(Live(Box::new(|| true)))] {
-        let (numbers, blank, _) = &blocks(live)[0];
-        assert_eq!((numbers.as_slice(), *blank), (&[1, 2, 4, 5, 6][..], 1));
-    }
-}
-
-#[test]
-fn what_stands_in_a_pipe_is_one_block_and_is_not_held_back() {
+fn a_live_input_is_not_waited_for_longer_than_for_its_first_bytes() {
     let (from, mut to) = io::pipe().unwrap();
+    to.write_all(b"on").unwrap();
     let from = File::from(std::os::fd::OwnedFd::from(from));
-    let live = Live::of(from.try_clone().unwrap());
-    let mut reader = LineReader::new(BufReader::with_capacity(8, from), Some(live), usize::MAX);
-    let mut block = Block::default();
-    let mut fill = |to: Option<&[u8]>| {
-        reader.fill(&mut block).unwrap();
-        let lines: Vec<_> = block.lines().iter().map(|line| block.text(line).to_vec()).collect();
-        assert_eq!(lines.join(&b' '), to.unwrap_or_default());
-    };
-    io::Write::write_all(&mut to, b"one\ntwo\nthree\nfour\nfi").unwrap();
-    fill(Some(b"one two three four"));
-    io::Write::write_all(&mut to, b"ve\nsix").unwrap();
-    fill(Some(b"five"));
+    let input = Input::of(from, Path::new("-")).unwrap();
+    to.write_all(b"e\ntwo\n").unwrap();
     drop(to);
-    fill(Some(b"six"));
-    fill(None);
-}
-
-#[test]
-fn a_block_has_no_more_lines_than_wanted() {
-    let mut reader = LineReader::new(BufReader::new(&b"a\nb\nc\nd\ne"[..]), None, 2);
-    let mut block = Block::default();
-    let mut counts = Vec::new();
-    loop {
-        reader.fill(&mut block).unwrap();
-        if block.is_empty() {
-            break;
-        }
-        counts.push(block.lines().len());
-    }
-    assert_eq!(counts, [2, 2, 1]);
+    assert_eq!(read(input).0, "one\ntwo\n");
 }

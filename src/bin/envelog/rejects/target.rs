@@ -1,7 +1,7 @@
 //! The file that rejects go to, looked at before anything is imported so that nothing of worth is written over.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -27,6 +27,16 @@ enum What {
     Stream,
     /// The rejects of an earlier import, or an empty file.
     Old(File),
+}
+
+/// What became of the file of an earlier import.
+pub(super) enum Reopened {
+    /// It has what it had.
+    Whole(File),
+    /// It has so many bytes only.
+    Short(File, u64),
+    /// There is none, or nothing in it is to stay.
+    Nothing,
 }
 
 impl Target {
@@ -67,25 +77,35 @@ impl Target {
         Ok(Self { path, store: store.to_owned(), what })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The file, made or emptied.
-    pub(super) fn create(&mut self) -> io::Result<File> {
+    /// The file, made or emptied, and whether it is one: what was written to it can be taken back.
+    pub(super) fn create(&mut self) -> io::Result<(File, bool)> {
         match std::mem::replace(&mut self.what, What::Nothing) {
-            What::Stream => OpenOptions::new().write(true).open(&self.path),
+            What::Stream => Ok((OpenOptions::new().write(true).open(&self.path)?, false)),
             What::Old(mut file) => {
-                file.set_len(0)?;
-                file.rewind()?;
-                Ok(file)
+                cut(&mut file, 0)?;
+                Ok((file, true))
             }
             // The store's directory may have been made since, where a link on the path leads.
             What::Nothing if is_inside(&self.path, &self.store) => {
                 Err(io::Error::other("it is in the store's directory"))
             }
-            What::Nothing => OpenOptions::new().write(true).create_new(true).open(&self.path),
+            What::Nothing => Ok((OpenOptions::new().write(true).create_new(true).open(&self.path)?, true)),
         }
+    }
+
+    /// The file of an earlier import that left so many bytes in it, cut to that; where there are fewer, to whole lines.
+    pub(super) fn reopen(&mut self, len: u64) -> io::Result<Reopened> {
+        let What::Old(file) = &mut self.what else { return Ok(Reopened::Nothing) };
+        let left = file.metadata()?.len();
+        if len == 0 || left == 0 {
+            // As if there had been no import: it is replaced by the first reject, or removed.
+            return Ok(Reopened::Nothing);
+        }
+        let kept = if left >= len { len } else { whole_lines(file)? };
+        cut(file, kept)?;
+        let file = file.try_clone()?;
+        self.what = What::Nothing;
+        Ok(if kept == len { Reopened::Whole(file) } else { Reopened::Short(file, kept) })
     }
 
     /// Removes the rejects of an earlier import, where they were not replaced.
@@ -104,6 +124,28 @@ impl Target {
             let path = self.path.display();
             tell(format_args!("envelog: {path}: {error}; the rejects in it are of an earlier import"));
         }
+    }
+}
+
+/// Ends a file behind so many bytes, and goes there.
+pub(super) fn cut(file: &mut File, len: u64) -> io::Result<()> {
+    file.set_len(len)?;
+    file.seek(SeekFrom::Start(len))?;
+    Ok(())
+}
+
+/// Bytes up to the last end of a line.
+fn whole_lines(mut file: &File) -> io::Result<u64> {
+    file.rewind()?;
+    let mut reader = BufReader::new(file);
+    let (mut whole, mut line) = (0, Vec::new());
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Ok(whole);
+        }
+        whole += read as u64;
     }
 }
 
@@ -129,7 +171,7 @@ fn is_among(file: &Metadata, directory: &Path) -> bool {
 }
 
 /// The path from the root without links, as far as it is there; the rest as it stands.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let Ok(absolute) = std::path::absolute(path) else { return path.to_owned() };
     for ancestor in absolute.ancestors() {
         let Ok(mut real) = fs::canonicalize(ancestor) else { continue };

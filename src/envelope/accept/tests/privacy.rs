@@ -164,3 +164,24 @@ fn a_dropped_twin_of_an_address_is_noted() {
     assert_eq!(accepted.notes().iter().collect::<Vec<_>>(), [Note::DuplicateAddressKey]);
     assert!(accept_line(&line(r#","properties":{"ip":"203.0.113.77"}"#)).unwrap().notes().is_empty());
 }
+
+#[test]
+fn a_token_of_another_secret_is_noted_for_its_envelope_alone() {
+    let acceptor = acceptor();
+    let mut scratch = acceptor.scratch();
+    let mut noted = |more: &str| {
+        let accepted = acceptor.accept_json(line(more).as_bytes(), NOW, &mut scratch).unwrap();
+        accepted.notes().iter().collect::<Vec<_>>()
+    };
+    let foreign = "iph1:00000000:33fdbbdeee394847e191a120f03fabfe";
+    for more in [
+        format!(r#","context":{{"ipHash":"{foreign}"}}"#),
+        format!(r#","context":{{"ip":["203.0.113.7","{foreign}"]}}"#),
+        format!(r#","properties":{{"a":[{{"client_ip":"{foreign}"}}]}},"context":{{"ip":"203.0.113.7"}}"#),
+    ] {
+        assert_eq!(noted(&more), [Note::ForeignToken], "{more}");
+        assert_eq!(noted(r#","context":{"ip":"203.0.113.7"}"#), [], "the next one is not to blame");
+    }
+    let elsewhere = format!(r#","properties":{{"note":"{foreign}"}}"#);
+    assert_eq!(noted(&elsewhere), [], "where no address belongs it is a text like any other");
+}

@@ -93,7 +93,7 @@ impl TreeWriter<'_> {
         let mut token = std::mem::take(&mut self.core.token);
         token.clear();
         if let Some(hasher) = self.scrub {
-            hasher.token_text(text, &mut token);
+            self.core.notes.foreign_token |= hasher.token_text(text, &mut token);
         }
         let put = self.put_checked(&token);
         self.core.token = token;

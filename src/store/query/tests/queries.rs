@@ -15,7 +15,7 @@ use crate::types::{Nanos, Seq};
 
 fn query<'v>(view: &'v View, filter: &Filter) -> EventQuery<'v> {
     let mut query = view.events();
-    query.filter = filter.clone();
+    query.query.filter = filter.clone();
     query
 }
 

@@ -64,7 +64,7 @@ fn check_store(seed: u64, events: usize, questions: usize) -> usize {
         found += wanted.len();
         let mut timeline = view.timeline(person);
         let activity = timeline.activity().unwrap();
-        timeline.filter = filter;
+        timeline.query.filter = filter;
 
         assert_eq!(seqs(timeline.iter()), wanted, "oldest first");
         assert_eq!(both_ends(timeline.iter(), &mut rng), wanted, "from both ends");

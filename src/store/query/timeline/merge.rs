@@ -264,10 +264,12 @@ impl Steps for Merge<'_> {
     fn takes(&self, event: &EventRef<'_>) -> bool {
         event.keys().project_id == self.pinned.project_id
             && self.members.iter().any(|member| member.owns(event))
-            && self.filter.has_properties(event)
+            && self.filter.takes_ids(event)
+            && self.filter.takes_seq(event.seq())
+            && self.filter.takes_content(event)
     }
 
     fn is_exact(&self) -> bool {
-        self.filter.conditions.is_empty()
+        !(self.filter.has_conditions() || self.filter.has_places())
     }
 }

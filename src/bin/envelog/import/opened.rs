@@ -1,0 +1,79 @@
+//! The input of an import, before anything is read of it.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+
+use super::cursor::Cursor;
+use crate::failure::{Failure, Outcome};
+use crate::input::{self, Input, is_stdin};
+use crate::rejects::Rejects;
+
+/// An input that was opened.
+pub(super) struct Opened<'a> {
+    path: &'a Path,
+    /// How messages call it.
+    pub(super) name: String,
+    file: File,
+    metadata: Metadata,
+}
+
+impl<'a> Opened<'a> {
+    /// Opens what is named, and reads nothing of it.
+    pub(super) fn of(path: &'a Path) -> Outcome<Self> {
+        let name = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
+        let open = || -> io::Result<(File, Metadata)> {
+            let file = input::open(path)?;
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        };
+        let (file, metadata) = open().map_err(|error| Failure::io(&name, &error))?;
+        Ok(Self { path, name, file, metadata })
+    }
+
+    /// Where its rejects go: to the file that was named, or to the one beside it.
+    pub(super) fn rejects(&self, named: Option<&Path>, store: &Path) -> Outcome<Rejects> {
+        let path = named.map_or_else(|| Rejects::default_path(self.path), Path::to_owned);
+        Rejects::new(path, &self.metadata, store)
+    }
+
+    /// Begins to read it, unless its beginning says that it is something else.
+    pub(super) fn input(&self) -> Outcome<Input> {
+        let input = self.file.try_clone().and_then(|file| Input::of(file, self.path));
+        let input = input.map_err(|error| self.failure(&error))?;
+        match input.objection() {
+            Some(objection) => Err(Failure::Message(format!("{}: {objection}", self.name))),
+            None => Ok(input),
+        }
+    }
+
+    /// Whether an import of it can go on where an earlier one stopped.
+    fn resumes(&self) -> bool {
+        self.metadata.is_file() && !is_stdin(self.path)
+    }
+
+    /// The same in words.
+    pub(super) fn whether_it_resumes(&self) -> &'static str {
+        if self.resumes() {
+            "the same command resumes"
+        } else if is_stdin(self.path) {
+            "standard input does not resume"
+        } else {
+            "a pipe does not resume"
+        }
+    }
+
+    /// The cursor of its import; none where it cannot be resumed.
+    pub(super) fn cursor(&self, rejects: &Rejects) -> Outcome<Option<Cursor>> {
+        if !self.resumes() {
+            return Ok(None);
+        }
+        let cursor = Cursor::of(self.path, &self.file, &rejects.resolved_path());
+        cursor.map(Some).map_err(|error| self.failure(&error))
+    }
+
+    /// The failure of reading it.
+    pub(super) fn failure(&self, error: &io::Error) -> Failure {
+        Failure::io(&self.name, error)
+    }
+}
