@@ -159,7 +159,7 @@ impl Profile {
         (self.state() == ProfileState::Identified).then(|| time(timestamp))
     }
 
-    /// Whether the traits have grown over [`Limits`](crate::Limits); they are kept all the same.
+    /// Whether the traits have grown over [`Limits`]; they are kept all the same.
     pub const fn is_over_limit(&self) -> bool {
         self.over_limit
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing ends the check early: what is wrong with one file is told, and the next one is looked at. All is read with
 //! `pread` through [`patient`], so that a bad sector is a finding and not a signal. The log is judged by the code that
-//! opening uses ([`scan`](crate::log::scan)); what is derived from it by what opening compares.
+//! opening uses ([`scan`]); what is derived from it by what opening compares.
 
 mod derived;
 mod frames;
