@@ -3,6 +3,8 @@
 use envelog::testing::SimDisk;
 use envelog::{Envelope, Error, EventRef, OnCorruption, Options, Store, Uuid};
 
+use crate::support::frames;
+
 const ORG: Uuid = Uuid::from_u128(1);
 const PROJECT: Uuid = Uuid::from_u128(2);
 const EVENTS: u64 = 120;
@@ -40,20 +42,6 @@ fn closed_store() -> SimDisk {
     store.close().unwrap();
     assert!(store.stats().unwrap().sealed_segments >= 3);
     disk
-}
-
-/// Where the frames of a segment begin, by the lengths they say.
-fn frames(bytes: &[u8]) -> Vec<usize> {
-    let mut frames = Vec::new();
-    let mut at = 2048;
-    while let Some(len) = bytes.get(at..at + 4).map(|len| u32::from_le_bytes(len.try_into().unwrap())) {
-        if len == 0 {
-            break;
-        }
-        frames.push(at);
-        at += len.next_multiple_of(8) as usize;
-    }
-    frames
 }
 
 /// What a store shows: the numbers of its events, with the gaps where they are met.

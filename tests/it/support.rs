@@ -352,3 +352,17 @@ fn byte(rng: &mut SimRng, bound: u8) -> u8 {
 fn small(number: u64) -> i64 {
     i64::try_from(number).unwrap()
 }
+
+/// Where the frames of a segment with a short header begin, by the lengths they say.
+pub(crate) fn frames(bytes: &[u8]) -> Vec<usize> {
+    let mut frames = Vec::new();
+    let mut at = 2048;
+    while let Some(len) = bytes.get(at..at + 4).map(|len| u32::from_le_bytes(len.try_into().unwrap())) {
+        if len == 0 {
+            break;
+        }
+        frames.push(at);
+        at += len.next_multiple_of(8) as usize;
+    }
+    frames
+}

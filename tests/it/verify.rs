@@ -12,7 +12,7 @@ use envelog::{
 use crate::support::answers;
 use crate::support::oracle::files;
 use crate::support::workload::{Numbers, Work, work};
-use crate::support::{Effort, LEVELS, Suite, Tally, count, effort, index, options, say};
+use crate::support::{Effort, LEVELS, Suite, Tally, count, effort, frames, index, options, say};
 
 const ALL: [VerifyLevel; 3] = [VerifyLevel::Quick, VerifyLevel::Full, VerifyLevel::Deep];
 const SEGMENT_BYTES: u64 = 4096;
@@ -343,20 +343,6 @@ fn segments_under_a_wrong_name_and_of_another_store_are_told() {
         assert_eq!(told, ["holiday.jpg", "seg-7.idx.tmp", "seg-900.log"]);
         assert_eq!(report.count(Severity::Note), 3);
     }
-}
-
-/// Frame offsets of a segment with a short header.
-fn frames(bytes: &[u8]) -> Vec<usize> {
-    let mut frames = Vec::new();
-    let mut at = 2048;
-    while let Some(len) = bytes.get(at..at + 4).map(|len| u32::from_le_bytes(len.try_into().unwrap())) {
-        if len == 0 {
-            break;
-        }
-        frames.push(at);
-        at += len.next_multiple_of(8) as usize;
-    }
-    frames
 }
 
 fn seq_at(bytes: &[u8], frame: usize) -> u64 {

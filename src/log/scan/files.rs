@@ -93,11 +93,7 @@ impl Unsealed {
         header_len: u32,
     ) -> Result<()> {
         let name = FileName::Segment(id).to_string();
-        let file = disk.open(&name, Access::Read)?;
-        let len = file.len()?;
-        let mut page = vec![0; HEADER_LEN as usize];
-        let read = file.read_at(0, &mut page)?;
-        page.truncate(read);
+        let (file, len, page) = open_page(disk, &name)?;
         let fits = |header: &SegmentHeader| header.store_id == manifest.store_id && header.id == id;
         let identity = match Identity::read(&name, &page, fits) {
             Ok(identity) => identity,
@@ -125,4 +121,18 @@ impl Unsealed {
         }
         Ok(())
     }
+}
+
+/// Opens a segment's file, and reads its length and as much of its header page as there is.
+///
+/// # Errors
+///
+/// Those of the medium.
+pub(crate) fn open_page(disk: &dyn Disk, name: &str) -> Result<(Arc<dyn File>, u64, Vec<u8>)> {
+    let file = disk.open(name, Access::Read)?;
+    let len = file.len()?;
+    let mut page = vec![0; HEADER_LEN as usize];
+    let read = file.read_at(0, &mut page)?;
+    page.truncate(read);
+    Ok((file, len, page))
 }

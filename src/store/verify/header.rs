@@ -9,7 +9,7 @@ use crate::format::manifest::SealedSegment;
 use crate::format::names::FileName;
 use crate::format::segment::copies::{HeaderCopy, Identity, second_at};
 use crate::format::segment::{FIXED_LEN, HEADER_LEN, SLOT_LEN, SLOTS, SegmentHeader, Slot};
-use crate::log::scan::files::TailFile;
+use crate::log::scan::files::{TailFile, open_page};
 use crate::storage::{self, Access, Disk};
 use crate::types::SegmentId;
 
@@ -133,11 +133,7 @@ pub(super) fn check_page(file: &TailFile, report: &mut VerifyReport) -> Result<(
 /// [`Error::Corrupt`] and [`Error::UnsupportedFormat`] where neither copy can be used, and those of the medium.
 pub(super) fn open_unlisted(disk: &dyn Disk, id: SegmentId) -> Result<TailFile> {
     let name = FileName::Segment(id).to_string();
-    let file = disk.open(&name, Access::Read)?;
-    let len = file.len()?;
-    let mut page = vec![0; HEADER_LEN as usize];
-    let read = file.read_at(0, &mut page)?;
-    page.truncate(read);
+    let (file, len, page) = open_page(disk, &name)?;
     let Identity { header, first, second } = Identity::read(&name, &page, |header| header.id == id)?;
     let seed = header.seed();
     let slot = Slot::newest(page.get(..header.header_len as usize).unwrap_or(&page), seed);

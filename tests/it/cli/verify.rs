@@ -2,29 +2,8 @@
 
 use std::fs;
 
-use super::{Answer, Place, envelope, fingerprint, small_shop};
-
-const EVENTS: usize = 6_000;
-
-/// A closed store of several segments of a mebibyte each.
-fn several_segments() -> Place {
-    let place = Place::new();
-    let store = envelog::Options::new().segment_bytes_max(1 << 20).open(place.store()).unwrap();
-    let rest = format!("\"properties\":{{\"text\":\"{}\"}}", "x".repeat(200));
-    for first in (0..EVENTS).step_by(500) {
-        let mut batch = store.batch();
-        for number in first..first + 500 {
-            let user = format!("u_{}", number % 3);
-            let line = envelope("order.placed", "2024-03-01T00:00:00Z", &user, &rest);
-            batch.push_json(line.as_bytes()).unwrap();
-        }
-        batch.commit().unwrap();
-    }
-    store.wait_sealed().unwrap();
-    store.close().unwrap();
-    assert!(store.stats().unwrap().sealed_segments >= 2);
-    place
-}
+use super::damage::several_segments;
+use super::{Answer, Place, fingerprint, small_shop};
 
 fn flip(place: &Place, name: &str, at: usize) {
     let path = place.store().join(name);
