@@ -245,6 +245,13 @@ impl Acceptor {
         }
         out.stamped = given.is_none();
         out.timestamp = given.unwrap_or(now);
+        // One that was given was read as, or made, a time in range.
+        if out.stamped && !time::is_in_range(now) {
+            return Err(Error::invalid(
+                Field::Timestamp.name(),
+                "would be the time of the store's clock, which is outside the years 1970 to 2261",
+            ));
+        }
         Ok(())
     }
 

@@ -111,6 +111,11 @@ pub(crate) fn write_rfc3339(time: Nanos, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
+/// Whether an event may have the time.
+pub(crate) fn is_in_range(time: Nanos) -> bool {
+    (0..SECONDS_MAX * NANOS_PER_SECOND).contains(&time.get())
+}
+
 fn from_parts(seconds: i64, nanos: i64) -> Result<Nanos, &'static str> {
     let (seconds, nanos) = (seconds + nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
     if (0..SECONDS_MAX).contains(&seconds) {

@@ -454,7 +454,8 @@ impl Store {
     /// segment was full, that much is made a segment of its own and gets its index, so that the next opening has
     /// little to read. Where that fails, for want of room say, the store is closed without it.
     ///
-    /// Views stay usable. A second call does nothing. Dropping the last clone does the same, without the error.
+    /// Views stay usable. A second call does nothing. Dropping the last clone does the same, without the error. A store
+    /// that is open for reading has nothing to close: it keeps writers out until its last clone is dropped.
     ///
     /// # Errors
     ///

@@ -123,7 +123,7 @@ impl Options {
         self
     }
 
-    /// Whether `open` makes a store where there is none, with its directory, whose parent must be there. Default: true.
+    /// Whether `open` makes a store where there is none, with its directory and those above it. Default: true.
     ///
     /// A directory that is not empty and holds no store is never made one.
     pub fn create(mut self, create: bool) -> Self {

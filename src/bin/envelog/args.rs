@@ -92,8 +92,9 @@ pub(crate) enum FormatChoice {
 pub(crate) enum CorruptionChoice {
     /// Stop and say where it is.
     Fail,
-    /// Go on without what is damaged. Import moves it to the store's directory quarantine for good; commands that read
-    /// change nothing.
+    /// Go on without what is damaged. Commands that write move files that cannot be used as they are to the store's
+    /// directory quarantine for good; of a damaged place inside a sealed file they leave the file where it is, and reads
+    /// pass over it. Commands that read change nothing.
     Quarantine,
 }
 

@@ -56,15 +56,22 @@ pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     let rejects = opened.rejects(arguments.rejects.as_deref(), directory)?;
     let input = opened.input()?;
     let cursor = opened.cursor(&rejects)?;
-    let store = options.on_corruption(cli.on_corruption()).open(directory)?;
+    let options = options.on_corruption(cli.on_corruption());
+    let store = options.clone().open(directory)?;
     reading::tell_damage(&store);
 
     let start = Instant::now();
     let mut import = Import::new(&store, rejects, cursor, arguments)?;
+    let mut input = input;
+    if let Err(failure) = import.resume(&mut input, &opened) {
+        // Nothing of this import was begun.
+        let _ = store.close();
+        return Err(failure);
+    }
     let ended = import.take_input(input, &opened, arguments);
     import.rejects.end();
     match ended {
-        Ok(Ended::AtTheEnd) => import.finish(cli, &opened, start),
+        Ok(Ended::AtTheEnd) => import.finish(cli, &opened, start, || options.open(directory)),
         Ok(Ended::Interrupted) => {
             store.close()?;
             Err(import.stopped("interrupted; ", &opened))
@@ -112,6 +119,8 @@ struct Import<'s> {
     stop: Stop,
     is_synced: bool,
     is_restarted: bool,
+    /// The input itself could not be read to its end.
+    is_broken_off: bool,
     /// What an earlier import had done.
     before: Done,
     summary: Summary,
@@ -134,6 +143,7 @@ impl<'s> Import<'s> {
             stop,
             is_synced: arguments.durability == DurabilityChoice::Synced,
             is_restarted: arguments.restart,
+            is_broken_off: false,
             before: Done::default(),
             summary: Summary::default(),
             place: Place::default(),
@@ -141,13 +151,7 @@ impl<'s> Import<'s> {
     }
 
     /// Stores what is left of the input.
-    fn take_input(
-        &mut self,
-        mut input: Input,
-        opened: &Opened<'_>,
-        arguments: &ImportArgs,
-    ) -> Outcome<Ended> {
-        self.resume(&mut input, opened)?;
+    fn take_input(&mut self, input: Input, opened: &Opened<'_>, arguments: &ImportArgs) -> Outcome<Ended> {
         let progress = Progress::of(&input);
         let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
         let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
@@ -196,7 +200,10 @@ impl<'s> Import<'s> {
                 .map_err(|error| Failure::io("starting a thread", &error))?;
             let taken = self.take_prepared(blocks, &mut pipeline, progress);
             pipeline.end();
-            taken?.map_err(|error| opened.failure(&error))
+            taken?.map_err(|error| {
+                self.is_broken_off = true;
+                opened.failure(&error)
+            })
         })
     }
 
@@ -321,10 +328,16 @@ impl<'s> Import<'s> {
         }
     }
 
-    /// Tells what was done, and then closes the store.
-    fn finish(mut self, cli: &Cli, opened: &Opened<'_>, start: Instant) -> Outcome {
+    /// Closes the store, tells what was done, and has it remembered that nothing is left to resume.
+    fn finish(
+        mut self,
+        cli: &Cli,
+        opened: &Opened<'_>,
+        start: Instant,
+        reopen: impl FnOnce() -> envelog::Result<Store>,
+    ) -> Outcome {
         // At every level the events are there for good before that is told.
-        self.store.sync()?;
+        self.store.close()?;
         if self.place == Place::default() {
             tell(format_args!("envelog: {}: it is empty", opened.name));
         }
@@ -335,9 +348,9 @@ impl<'s> Import<'s> {
         let whole = Whole { lines: done.place.lines, stored: done.stored, rejected: done.rejected };
         let resumed = (self.before.place != Place::default()).then_some(whole);
         let told = self.summary.write(cli.format, self.rejects.file(), start.elapsed(), resumed);
-        // Only now, so that an import that is killed before it could tell its end does not begin anew.
-        self.mark_done()?;
-        self.store.close()?;
+        // Only now, when nothing that takes a while is left to do: an import that is killed before its end was told
+        // and its store was closed does not begin anew.
+        self.mark_done(reopen)?;
         told?;
         if done.rejected > 0 && done.stored == 0 {
             return Err(Failure::Message(format!("{}: no line of it is an envelope", opened.name)));
@@ -345,16 +358,20 @@ impl<'s> Import<'s> {
         Ok(())
     }
 
-    /// Remembers that nothing is left to resume.
-    fn mark_done(&self) -> Outcome {
-        if let Some(cursor) = &self.cursor
-            && (self.place != Place::default() || self.is_restarted)
-        {
-            let mut batch = self.store.batch();
-            batch.set_cursor(cursor.key(), &cursor.state(self.done(), true))?;
-            batch.commit()?;
-        }
-        Ok(())
+    /// Remembers in the closed store that nothing is left to resume.
+    fn mark_done(&self, reopen: impl FnOnce() -> envelog::Result<Store>) -> Outcome {
+        let is_needed = self.place != Place::default() || self.is_restarted;
+        let Some(cursor) = self.cursor.as_ref().filter(|_| is_needed) else { return Ok(()) };
+        let store = match reopen() {
+            Ok(store) => store,
+            // Somebody else writes already. The same import finds that it was at its end.
+            Err(Error::Locked) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut batch = store.batch();
+        batch.set_cursor(cursor.key(), &cursor.state(self.done(), true))?;
+        batch.commit()?;
+        Ok(store.close()?)
     }
 
     /// The failure of an import that ended early, with what it had done by then.
@@ -363,7 +380,7 @@ impl<'s> Import<'s> {
             "{reason}{} events of the first {} lines are stored; {}",
             grouped(i128::from(self.stored())),
             grouped(i128::from(self.place.lines)),
-            opened.whether_it_resumes()
+            if self.is_broken_off { opened.how_it_goes_on() } else { opened.whether_it_resumes() }
         ))
     }
 }

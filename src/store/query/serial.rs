@@ -1,7 +1,11 @@
 //! A query in the form that serde reads and writes.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::condition::{Condition, PropertyCondition};
@@ -38,7 +42,7 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     until_seq: Option<u64>,
     #[serde(rename = "where", skip_serializing_if = "Vec::is_empty")]
-    conditions: Vec<WrittenCondition>,
+    conditions: Vec<Named<WrittenCondition>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     newest_first: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,32 @@ struct WrittenCondition {
     at_most: Option<Value>,
 }
 
+/// What is written as an object with names. Fields by their place in a list, which serde takes as well, would make an
+/// empty list a question about everything.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+struct Named<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Named<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Named)
+            }
+        }
+
+        deserializer.deserialize_map(Object(PhantomData))
+    }
+}
+
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     <Value as Deserialize>::deserialize(deserializer).map(Some)
 }
@@ -75,7 +105,8 @@ impl Serialize for Query {
 
 impl<'de> Deserialize<'de> for Query {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Written::deserialize(deserializer)?.read().map_err(D::Error::custom)
+        let Named(written) = Named::<Written>::deserialize(deserializer)?;
+        written.read().map_err(D::Error::custom)
     }
 }
 
@@ -105,7 +136,7 @@ impl Written {
             until: (times.max < ALL_TIMES.max).then(|| text_of(Nanos::new(times.max.get() + 1))),
             from_seq: (*seq_min > Seq::ZERO).then_some(seq_min.get()),
             until_seq: (seq_max.get() < u64::MAX).then(|| seq_max.get() + 1),
-            conditions: conditions.chain(of_context).collect(),
+            conditions: conditions.chain(of_context).map(Named).collect(),
             newest_first: query.newest_first,
             limit: query.limit,
         }
@@ -136,7 +167,7 @@ impl Written {
         if self.conditions.len() > LIST_LEN_MAX {
             return Err(format!("where has more than {LIST_LEN_MAX} conditions"));
         }
-        for written in self.conditions {
+        for Named(written) in self.conditions {
             let (is_context, condition) = written.read()?;
             if is_context { &mut filter.context_conditions } else { &mut filter.conditions }.push(condition);
         }
@@ -294,6 +325,11 @@ mod tests {
             r#"{"where":[{"path":"a","below":1}]}"#,
             r#"{"since":"yesterday"}"#,
             r#"{"limit":-1}"#,
+            "[]",
+            r#"[["order.placed"]]"#,
+            "null",
+            r#"{"where":[["a",null,false,1]]}"#,
+            r#"{"where":[[]]}"#,
             &names,
             &prefixes,
             &conditions,

@@ -17,7 +17,8 @@ use crate::store::fold::fact_of;
 use crate::types::Seq;
 
 /// What helps where a derived file is not what it should be.
-pub(super) const REMADE: &str = "nothing is lost: opening or reading the store makes it anew from the log";
+pub(super) const REMADE: &str = "nothing is lost: what meets it reads the log instead; removed while the store is closed, it is made anew by the \
+     next opening";
 const REMOVE: &str = "remove the file: opening for writing makes it anew from the log";
 
 /// Checks a file that is listed: presence and header, and its blocks where all is looked at.

@@ -74,7 +74,7 @@ fn a_store_that_does_not_open_is_checked_all_the_same() {
     let answer = place.run(&["verify"]);
     assert_eq!(answer.code, Some(3), "{answer:?}");
     assert_eq!(answer.lines()[0]["file"], "MANIFEST");
-    assert!(answer.err.contains("segments and 6,"), "its frames are read: {}", answer.err);
+    assert!(answer.err.contains("segments and 9,"), "its frames are read: {}", answer.err);
 }
 
 #[test]

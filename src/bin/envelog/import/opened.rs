@@ -63,6 +63,15 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// What there is to do about an import of it that stopped because it cannot be read.
+    pub(super) fn how_it_goes_on(&self) -> &'static str {
+        if self.resumes() {
+            "the same command resumes once all of the file can be read, and one with other content takes --restart"
+        } else {
+            self.whether_it_resumes()
+        }
+    }
+
     /// The cursor of its import; none where it cannot be resumed.
     pub(super) fn cursor(&self, rejects: &Rejects) -> Outcome<Option<Cursor>> {
         if !self.resumes() {

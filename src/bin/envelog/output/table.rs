@@ -62,7 +62,8 @@ impl Rows {
 
 /// Columns of the terminal that standard output is.
 pub(super) fn terminal_width() -> Option<u16> {
-    Table::new().width()
+    // One without a size says 0.
+    Table::new().width().filter(|width| *width > 0)
 }
 
 fn table_cell(cell: Cell<'_>) -> comfy_table::Cell {
@@ -72,7 +73,10 @@ fn table_cell(cell: Cell<'_>) -> comfy_table::Cell {
 
 fn new_table(columns: &[Column], with_head: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::ASCII_MARKDOWN);
+    if terminal_width().is_some() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     if with_head {
         table.set_header(columns.iter().map(|column| column.title));
     }

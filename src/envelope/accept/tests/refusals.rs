@@ -101,6 +101,19 @@ fn bad_times_are_refused() {
 }
 
 #[test]
+fn a_clock_that_tells_no_possible_time_stamps_nothing() {
+    let acceptor = acceptor();
+    let last = 9_214_646_400 * 1_000_000_000 - 1;
+    for (now, is_taken) in [(0, true), (last, true), (-1, false), (last + 1, false), (i64::MIN, false)] {
+        let accepted = acceptor.accept(&envelope(), Nanos::new(now), &mut acceptor.scratch());
+        assert_eq!(accepted.is_ok(), is_taken, "{now}");
+    }
+    let refused = acceptor.accept(&envelope(), Nanos::new(-1), &mut acceptor.scratch()).unwrap_err();
+    let reason = "would be the time of the store's clock, which is outside the years 1970 to 2261";
+    assert_eq!(refused.to_string(), format!("timestamp: {reason}"));
+}
+
+#[test]
 fn bad_ids_and_names_are_refused() {
     for (field, bytes_max) in
         [("module", 64), ("eventType", 128), ("userId", 256), ("anonymousId", 256), ("messageId", 128)]
