@@ -19,9 +19,9 @@ Examples:
 /// It never has the line itself, which may hold addresses; the line number finds it in the input. Names of keys are kept
 /// as they are, in the store and in the reasons, so an address must not be used as a name.
 ///
-/// An import that was interrupted or killed goes on where it stopped when the same command is given again: no line is
-/// stored twice, none is missing. The store remembers the file by its path, its size and its first 64 KiB. Standard
-/// input and pipes do not resume. A file whose import has ended is imported anew, from its first line.
+/// An import that was interrupted or killed before it told its end goes on where it stopped when the same command is
+/// given again: no line is stored twice, none is missing. The store remembers the file by its path, its size and its
+/// first 64 KiB. Standard input and pipes do not resume. A file whose import has ended is imported anew, from its first line.
 ///
 /// The exit code is 0 where some lines were refused and others stored; the summary counts them. It is 1 where all
 /// lines were refused, and where the import was interrupted.
