@@ -5,6 +5,7 @@
 //! | `append/{level}/1` | appends one ready (accepted) full event of about 600 bytes of JSON |
 //! | `append/{level}/{n}` | appends a batch of n ready events; the rate is of events |
 //! | `append/synced/tickets` | submits 10,000 ready events from one thread, then waits for all |
+//! | `append_ids/{level}/{n}/{segments}_{ids}` | appends batches of n ready events, each with a new `messageId` or none, to a store of 1 or 100 sealed segments of 4 MiB whose events all have one |
 //! | `import/{level}` | takes 1,000 lines of NDJSON as one batch: parse, validate, hash, index |
 //! | `read/by_type_8_percent` | visits every event of a frequent type, borrowed; the rate is of events |
 //! | `read/count_of_type` | counts a type of one project |
@@ -24,7 +25,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use envelog::sample::{self, Generator};
 use envelog::{Accepted, DateTime, Durability, Envelope, Options, Store, Uuid};
 
@@ -90,6 +91,69 @@ fn append(criterion: &mut Criterion) {
                 });
             });
             store.close().unwrap();
+        }
+        group.finish();
+    }
+}
+
+/// A store with so many sealed segments, in which every event has a message id.
+fn filled_with_ids(path: &Path, level: Durability, segments: u64) -> Store {
+    let options = || Options::new().segment_bytes_max(4 << 20);
+    let store = options().durability(Durability::Buffered).open(path).unwrap();
+    let sample = sample::Options { events: u64::MAX, message_ids: true, ..sample::Options::default() };
+    let mut generator = Generator::new(sample);
+    let mut line = String::new();
+    while store.stats().unwrap().sealed_segments < segments {
+        let mut batch = store.batch();
+        for _ in 0..1_000 {
+            line.clear();
+            generator.next_line(&mut line);
+            batch.push_json(line.as_bytes()).unwrap();
+        }
+        batch.commit().unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    // From here on segments are as long as they are by default, so that it is not sealing that is measured.
+    Options::new().durability(level).open(path).unwrap()
+}
+
+fn append_ids(criterion: &mut Criterion) {
+    for (name, level, size) in [("buffered", Durability::Buffered, 1), ("synced", Durability::Synced, 100)] {
+        let mut group = criterion.benchmark_group(format!("append_ids/{name}/{size}"));
+        group.sample_size(10).measurement_time(Duration::from_secs(3));
+        group.throughput(Throughput::Elements(size));
+        for segments in [1, 100] {
+            for (ids, message_ids) in [("without", false), ("with", true)] {
+                let directory = tempfile::tempdir().unwrap();
+                let store = filled_with_ids(&directory.path().join("store"), level, segments);
+                let sample =
+                    sample::Options { events: u64::MAX, seed: 2, message_ids, ..sample::Options::default() };
+                let mut generator = Generator::new(sample);
+                let mut line = String::new();
+                let mut next = || {
+                    line.clear();
+                    generator.next_line(&mut line);
+                    store.accept(&Envelope::from_json(line.as_bytes()).unwrap()).unwrap()
+                };
+                group.bench_function(format!("{segments}_{ids}"), |bencher| {
+                    let events = || (0..size).map(|_| next()).collect::<Vec<_>>();
+                    let store_all = |events: Vec<Accepted>| {
+                        if let [event] = &events[..] {
+                            store.append_accepted(event).unwrap();
+                        } else {
+                            let mut batch = store.batch();
+                            for event in &events {
+                                batch.push_accepted(event).unwrap();
+                            }
+                            black_box(batch.commit().unwrap());
+                        }
+                        events
+                    };
+                    bencher.iter_batched(events, store_all, BatchSize::SmallInput);
+                });
+                store.close().unwrap();
+            }
         }
         group.finish();
     }
@@ -248,5 +312,5 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-criterion_group!(benches, append, import, read, open);
+criterion_group!(benches, append, append_ids, import, read, open);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! What can go wrong: where, what, and what to do next. Never a payload, an id or an address.
 
 use std::borrow::Cow;
-use std::io;
+use std::{fmt, io};
 
 use crate::types::{Position, Seq};
 
@@ -145,7 +145,7 @@ pub enum Error {
     /// The message id was used before with other content. Nothing was stored.
     #[error("messageId was used before with other content, at position {first}; nothing was stored")]
     IdConflict {
-        /// Where the first use stands.
+        /// Where the first use stands; seq 0 where that is in the same batch, of which nothing was stored.
         first: Position,
     },
     /// The position was never durable, and what stood there is gone since an unclean end.
@@ -167,6 +167,15 @@ pub enum Error {
         /// Last seq that is missing.
         to: Seq,
     },
+    /// A sign-up, an alias or an unlink would break a rule of identity, as things stand. Nothing was stored.
+    ///
+    /// Only the calls for these acts are refused; an envelope that states the same is stored, and listed by
+    /// [`View::identity_conflicts`](crate::View::identity_conflicts).
+    #[error("{rule}; nothing was stored")]
+    Identity {
+        /// The rule.
+        rule: IdentityRule,
+    },
     /// The store was opened for reading only.
     #[error("the store is open for reading only")]
     ReadOnly,
@@ -175,9 +184,81 @@ pub enum Error {
     Closed,
 }
 
+/// A rule of identity that a fact or a command broke.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Error, IdentityRule, PersonRef, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "shop");
+/// shop.alias(PersonRef::Anonymous("tablet"), "ben").append()?;
+///
+/// let Err(Error::Identity { rule }) = shop.alias(PersonRef::Anonymous("tablet"), "cleo").append() else { panic!() };
+/// assert_eq!(rule, IdentityRule::BoundToAnother);
+/// assert_eq!(rule.to_string(), "the member belongs to another user");
+/// # Ok::<(), envelog::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum IdentityRule {
+    /// A sign-up, or the making of an anonymous user, of a user who was identified before.
+    AlreadyIdentified,
+    /// The user has no place for another member; see [`Limits::members_max`](crate::Limits::members_max).
+    NoPlace,
+    /// The member belongs to another user: a device that people share, say.
+    BoundToAnother,
+    /// The member was unlinked from this user; only an alias joins the two again.
+    Unlinked,
+    /// An alias from a user who was identified before: two identified users are never merged.
+    CannotMergeIdentified,
+    /// An alias onto a user who is, at that moment, below the one that it is from.
+    Cycle,
+    /// An unlink of a member that does not belong to this user directly.
+    NotBound,
+}
+
+impl IdentityRule {
+    /// The rule's name, as JSON has it: `boundToAnother`, say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::IdentityRule;
+    ///
+    /// assert_eq!(IdentityRule::BoundToAnother.as_str(), "boundToAnother");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AlreadyIdentified => "alreadyIdentified",
+            Self::NoPlace => "noPlace",
+            Self::BoundToAnother => "boundToAnother",
+            Self::Unlinked => "unlinked",
+            Self::CannotMergeIdentified => "cannotMergeIdentified",
+            Self::Cycle => "cycle",
+            Self::NotBound => "notBound",
+        }
+    }
+}
+
+impl fmt::Display for IdentityRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyIdentified => "the user is identified already",
+            Self::NoPlace => "the user has no place for another member",
+            Self::BoundToAnother => "the member belongs to another user",
+            Self::Unlinked => "the member was unlinked from this user, only an alias joins them again",
+            Self::CannotMergeIdentified => "an identified user cannot be merged into another one",
+            Self::Cycle => "the user belongs to the one that it would be joined to",
+            Self::NotBound => "the member does not belong to this user directly",
+        })
+    }
+}
+
 /// What helps against damage in a file.
 fn what_to_do(file: &str) -> &'static str {
-    if file.starts_with("seg-") || file.starts_with("profiles-") {
+    if ["seg-", "profiles-", "ids-"].iter().any(|ours| file.starts_with(ours)) {
         "restore a backup, or open with on_corruption(Quarantine) to lose only the damaged range"
     } else {
         "restore a backup of this file"

@@ -27,7 +27,8 @@
 //! - *envelope*: an event as the host gives it; *accepted*: one that has passed every rule and holds no address.
 //! - *frame*: the unit of the log; *record*: the body of an event's frame; *segment*: a file of frames.
 //! - *seq*: the number of a frame in the whole store; *position*: a seq and its epoch, for good.
-//! - *posting*: an entry of an index; *profile*: what identify events say of a person; *cursor*: a small state that a
+//! - *posting*: an entry of an index; *profile*: what identify events say of a person, by the
+//!   [rules of identity](crate::identity_rules); *cursor*: a small state that a
 //!   consumer keeps in the log.
 //!
 //! # Six sentences that carry the architecture
@@ -49,8 +50,9 @@
 //! L0 vocabulary   error  limits  trace  types
 //! L1 pure         envelope (what an event is)   format (bytes)
 //! L2 I/O          storage (the medium, and a simulated disk for tests)
-//! L3 siblings     log   index   profile         none imports another
-//! L4 composition  store (open, append, fold, seal, view, query, verify)
+//! L3 siblings     log   index   profile   identity   dedupe   none imports another
+//! L4 composition  store (open, append, fold, seal, view, query, people, verify)
+//! L5 on top       interop (foreign forms of events, in and out)
 //! ```
 //!
 //! An import that is not among these fails a test. Locks are taken in one order, which `store` and `log` say.
@@ -64,7 +66,14 @@
 //! - Every sealed segment brings a profile run, even an empty one: the list of runs then says what they cover.
 //! - The zeros ahead of a segment's frames are synced at `Synced` only. At the other levels no commit waits for a sync,
 //!   and syncing them would write every byte twice; a segment is synced as a whole before it is sealed.
-//! - The file of hashed message ids, and the page of watermarks for readers beside a live writer, are not there yet.
+//! - A segment without message ids has a line in the manifest's list of runs of ids, and no file.
+//! - A row keeps at most 1,024 facts of identity of one kind on one end, the least in their order, so that a device that
+//!   all users of a host share does not have a row that grows with every one of them.
+//! - The limit on members counts those that belong to one user directly: who has a place is then a matter of that user's
+//!   row alone. Whether an alias of a member brings more with it does not count.
+//! - What people did on a shared device stays the device's own also after an unlink, and traits that were set on it
+//!   meanwhile do too.
+//! - The page of watermarks for readers beside a live writer is not there yet.
 //!
 //! # What it tells, and how
 //!
@@ -97,8 +106,8 @@
 //! | | a segment was sealed | info | `file`, `frames`, `bytes`, `took_ms` |
 //! | | a segment could not be sealed; it is tried again | warn | `file`, `error` |
 //! | | span `compact` | info | `runs` |
-//! | | profile runs were merged | info | `bytes`, `took_ms` |
-//! | | profile runs could not be merged; it is tried again | warn | `error` |
+//! | | profile runs were merged, or runs of message ids | info | `bytes`, `took_ms` |
+//! | | profile runs, or runs of message ids, could not be merged; it is tried again | warn | `error` |
 //! | | an append waited for a segment to be sealed | debug | `waited_ms` |
 //! | | a damaged file was made anew by the read that met it | warn | `file` |
 //! | | a damaged file was replaced, or could not be | info, warn | `file`, `error` |
@@ -127,15 +136,23 @@ mod envelope;
 mod format;
 mod storage;
 
+mod dedupe;
+mod identity;
 mod index;
 mod log;
 mod profile;
 
 mod store;
 
+pub mod interop;
+
 /// The format on disk, byte by byte.
 #[doc = include_str!("format/FORMAT.md")]
 pub mod format_specification {}
+
+/// Who is whom: the rules of users, devices, links and aliases.
+#[doc = include_str!("identity/RULES.md")]
+pub mod identity_rules {}
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]
@@ -152,16 +169,18 @@ pub use envelope::{
     Accepted, Envelope, EventType, IpHashing, Kind, ListIter, Note, Notes, Number, Object, ObjectIter, Value,
     ValueRef,
 };
-pub use error::{Error, Result};
+pub use error::{Error, IdentityRule, Result};
 pub use limits::Limits;
 pub use log::{DamagedHeader, Durability, OnCorruption, Rebuilt, RecoveryReport, StoreState};
-pub use profile::{PersonRef, Profile, ProfileState, Profiles, Trait, TraitName, Traits};
+pub use profile::{PersonRef, Profile, ProfileState, Trait, TraitName, Traits};
 pub use storage::{Clock, ManualClock};
 pub use store::{
-    Ack, Activity, Batch, Bucket, Checker, Condition, CursorKey, Event, EventQuery, EventRef, Events,
-    Grouped, Identify, NameCount, Options, PageToken, Period, Project, PropertyQuery, Query, Scope,
-    SegmentStats, Stats, Store, Sum, Ticket, Timeline, TimelineEvents, Track, View,
+    Ack, Activity, Alias, Batch, Bucket, Checker, Condition, CursorKey, Event, EventQuery, EventRef, Events,
+    Explanation, Grouped, Identify, IdentityConflict, NameCount, Options, PageToken, Period, PersonId,
+    Profiles, Project, PropertyQuery, Query, Reason, Scope, SegmentStats, SignInAnonymously, SignUp,
+    SignedIn, Stats, Store, Sum, Ticket, Timeline, TimelineEvents, Track, TraitChange, Unlink, View,
 };
+pub use store::{Dedupe, OnIdConflict};
 pub use store::{Finding, Severity, VerifyLevel, VerifyReport};
 pub use types::{Epoch, Position, Seq};
 

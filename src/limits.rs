@@ -60,6 +60,9 @@ pub struct Limits {
     /// Most encoded bytes of the traits of one identify, and of names and values of a row before it is flagged: 64
     /// KiB.
     pub traits_bytes_max: usize,
+    /// Most members that a user has places for, devices and merged users: 1,000 (at most 1,024). Members have places
+    /// by the first fact that joins them; the others stay what they are.
+    pub members_max: usize,
     /// Longest cursor state: 64 KiB.
     pub cursor_state_bytes_max: usize,
     /// Longest cursor name: 128 bytes (the format holds 255).
@@ -82,6 +85,7 @@ impl Default for Limits {
             future_skew_max: Duration::from_hours(24),
             traits_max: 512,
             traits_bytes_max: 64 * KIB,
+            members_max: 1_000,
             cursor_state_bytes_max: 64 * KIB,
             cursor_name_bytes_max: 128,
         }
@@ -93,6 +97,8 @@ const MIB: u64 = 1024 * 1024;
 
 /// Most bytes that a limit of [`Limits`] may be raised to: no frame is longer.
 pub(crate) const LIMIT_BYTES_MAX: usize = 64 * KIB * KIB;
+/// Most facts of identity of one kind that a row keeps on one end: the least in their order. Part of the format.
+pub(crate) const IDENTITY_FACTS_MAX: usize = 1_024;
 /// Most things that a limit of [`Limits`] may be raised to.
 pub(crate) const LIMIT_COUNT_MAX: usize = 1_000_000;
 

@@ -23,12 +23,9 @@
 use sha2::{Digest, Sha256};
 
 use super::address::{KeyClass, TOKEN_BYTES, classify_key, find_token};
-#[cfg(test)]
-use super::codec;
-use super::codec::Body;
+use super::codec::{self, Body};
 use super::event_type::EventType;
 use super::tree::{Kind, ValueRef};
-#[cfg(test)]
 use crate::types::Nanos;
 
 /// Keeps the walk of hostile bytes off the end of the stack; what `accept` stores is less deep.
@@ -38,7 +35,6 @@ const DEPTH_MAX: usize = 128;
 pub(crate) type Digest16 = [u8; 16];
 
 /// The place of a fact in the total order of its project's facts. Neither seq nor arrival decides anything.
-#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FactOrder {
     /// Event time; decides first.
@@ -142,13 +138,11 @@ impl<'a> Fact<'a> {
 }
 
 /// Tells whether two records say the same, address hashes aside.
-#[cfg(test)]
 pub(crate) fn same_body(one: &[u8], other: &[u8]) -> bool {
     one == other
         || matches!((codec::decode(one), codec::decode(other)), (Ok(one), Ok(other)) if body_bytes(&one) == body_bytes(&other))
 }
 
-#[cfg(test)]
 fn body_bytes(body: &Body<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
     push_option(body.properties, &mut bytes, |value, bytes| push_value(value, 0, bytes));

@@ -10,7 +10,7 @@ pub(crate) const HEAD_LEN: usize = 16;
 /// A reader refuses another major version.
 pub(crate) const MAJOR: u16 = 1;
 /// A reader takes any minor version.
-pub(crate) const MINOR: u16 = 0;
+pub(crate) const MINOR: u16 = 1;
 /// Bits of features that an older reader must not ignore; none is defined.
 pub(crate) const FEATURES_KNOWN: u32 = 0;
 
@@ -21,6 +21,7 @@ pub(crate) enum FileKind {
     Manifest,
     Index,
     ProfileRun,
+    IdsRun,
 }
 
 impl FileKind {
@@ -30,6 +31,7 @@ impl FileKind {
             Self::Manifest => *b"envelogM",
             Self::Index => *b"envelogI",
             Self::ProfileRun => *b"envelogP",
+            Self::IdsRun => *b"envelogD",
         }
     }
 

@@ -15,7 +15,10 @@
 //!                 index length 8, index crc 4, index rules 2
 //!     | count 4 | runs: number 8, first seq 8, last seq 8, length 8, crc 4, rules 2
 //!     | count 4 | gaps: from 8, to 8
+//!     | count 4 | runs of message ids: as runs; the length is 0 where there are no ids, and no file
 //! ```
+//!
+//! Version 1.0 ends with the gaps.
 
 use std::borrow::Cow;
 
@@ -83,6 +86,23 @@ pub(crate) struct ProfileRun {
     pub(crate) file: DerivedFile,
 }
 
+/// A run of the message ids of the frames from `first_seq` to `last_seq`. Where none of them has an id there is no file,
+/// and its length is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdsRun {
+    pub(crate) number: u64,
+    pub(crate) first_seq: Seq,
+    pub(crate) last_seq: Seq,
+    pub(crate) file: DerivedFile,
+}
+
+impl IdsRun {
+    /// Whether there is a file.
+    pub(crate) const fn has_file(&self) -> bool {
+        self.file.len > 0
+    }
+}
+
 /// A range of seqs that repair set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GapRange {
@@ -106,6 +126,7 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<SealedSegment>,
     pub(crate) runs: Vec<ProfileRun>,
     pub(crate) gaps: Vec<GapRange>,
+    pub(crate) ids: Vec<IdsRun>,
 }
 
 const PREFIX_LEN: usize = HEAD_LEN + 8;
@@ -159,6 +180,13 @@ impl Manifest {
         for gap in &self.gaps {
             out.put_u64(gap.from.get());
             out.put_u64(gap.to.get());
+        }
+        out.put_u32(list_len(&self.ids));
+        for run in &self.ids {
+            out.put_u64(run.number);
+            out.put_u64(run.first_seq.get());
+            out.put_u64(run.last_seq.get());
+            put_derived(&mut out, &run.file);
         }
         out
     }
@@ -220,6 +248,8 @@ impl Manifest {
         let gaps = list(reader, 16, |reader| {
             Some(GapRange { from: Seq::new(reader.u64()?), to: Seq::new(reader.u64()?) })
         })?;
+        // Version 1.0 ends here.
+        let ids = if reader.is_empty() { Vec::new() } else { list(reader, 38, parse_ids)? };
         reader.is_empty().then_some(Self {
             store_id,
             state,
@@ -232,6 +262,7 @@ impl Manifest {
             segments,
             runs,
             gaps,
+            ids,
         })
     }
 
@@ -241,6 +272,8 @@ impl Manifest {
             && self.segments.is_sorted_by(|a, b| a.id < b.id && a.last_seq() < b.base_seq)
             && self.segments.iter().all(|segment| segment.frames > 0)
             && self.gaps.is_sorted_by(|a, b| a.to < b.from)
+            && self.ids.is_sorted_by(|a, b| a.last_seq < b.first_seq)
+            && self.ids.iter().all(|run| run.first_seq <= run.last_seq)
     }
 
     /// The epoch that is being written now.
@@ -302,6 +335,15 @@ fn parse_segment(reader: &mut ByteReader<'_>) -> Option<SealedSegment> {
     })
 }
 
+fn parse_ids(reader: &mut ByteReader<'_>) -> Option<IdsRun> {
+    Some(IdsRun {
+        number: reader.u64()?,
+        first_seq: Seq::new(reader.u64()?),
+        last_seq: Seq::new(reader.u64()?),
+        file: parse_derived(reader)?,
+    })
+}
+
 fn put_derived(out: &mut Vec<u8>, file: &DerivedFile) {
     out.put_u64(file.len);
     out.put_u32(file.crc);
@@ -354,6 +396,15 @@ mod tests {
             ],
             runs: vec![ProfileRun { number: 3, first_seq: Seq::new(1), last_seq: Seq::new(499), file }],
             gaps: vec![GapRange { from: Seq::new(450), to: Seq::new(460) }],
+            ids: vec![
+                IdsRun { number: 2, first_seq: Seq::new(1), last_seq: Seq::new(400), file },
+                IdsRun {
+                    number: 5,
+                    first_seq: Seq::new(401),
+                    last_seq: Seq::new(499),
+                    file: DerivedFile { len: 0, crc: 0, rules: 1 },
+                },
+            ],
         }
     }
 
@@ -375,6 +426,18 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(Manifest::parse("MANIFEST", &bytes[..len]).is_err(), "cut to {len}");
         }
+    }
+
+    #[test]
+    fn a_manifest_of_version_1_0_has_no_runs_of_ids() {
+        let without = Manifest { ids: Vec::new(), ..manifest() };
+        let mut bytes = without.encode();
+        bytes.truncate(bytes.len() - 4);
+        let body = bytes[PREFIX_LEN..].to_vec();
+        bytes[10..12].copy_from_slice(&0u16.to_le_bytes());
+        bytes[16..20].copy_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        bytes[20..24].copy_from_slice(&crc32fast::hash(&body).to_le_bytes());
+        assert_eq!(Manifest::parse("MANIFEST", &bytes).unwrap(), without);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) enum FileName {
     Segment(SegmentId),
     Index(SegmentId),
     ProfileRun(u64),
+    IdsRun(u64),
 }
 
 impl FileName {
@@ -26,6 +27,8 @@ impl FileName {
             } else {
                 Self::Index(SegmentId::new(rest.strip_suffix(".idx")?.parse().ok()?))
             }
+        } else if let Some(rest) = name.strip_prefix("ids-") {
+            Self::IdsRun(rest.strip_suffix(".run")?.parse().ok()?)
         } else {
             Self::ProfileRun(name.strip_prefix("profiles-")?.strip_suffix(".run")?.parse().ok()?)
         };
@@ -39,6 +42,7 @@ impl std::fmt::Display for FileName {
             Self::Segment(id) => write!(f, "seg-{id}.log"),
             Self::Index(id) => write!(f, "seg-{id}.idx"),
             Self::ProfileRun(number) => write!(f, "profiles-{number}.run"),
+            Self::IdsRun(number) => write!(f, "ids-{number}.run"),
         }
     }
 }
@@ -53,6 +57,7 @@ mod tests {
             FileName::Segment(SegmentId::new(7)),
             FileName::Index(SegmentId::new(u32::MAX)),
             FileName::ProfileRun(12),
+            FileName::IdsRun(13),
         ] {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
@@ -64,6 +69,7 @@ mod tests {
             "seg-7",
             "SEG-7.log",
             "profiles-x.run",
+            "ids-01.run",
             "MANIFEST",
         ] {
             assert_eq!(FileName::parse(name), None, "{name}");

@@ -4,7 +4,7 @@ use parking_lot::MutexGuard;
 
 use super::engine::{Appended, Inner, PoisonOnPanic};
 use super::flush::Flush;
-use super::fold::{Draft, Fold};
+use super::fold::{Draft, Fold, Kept};
 use super::stage::{Stage, batch_bytes, batch_marks};
 use crate::error::Result;
 use crate::format::manifest::State;
@@ -30,7 +30,7 @@ impl<F: Fold> Inner<F> {
     /// Fails in a process that was forked from the one that opened the log, before it takes any lock: what it stores
     /// would go over what its parent stores.
     #[inline]
-    fn check_process(&self) -> Result<()> {
+    pub(super) fn check_process(&self) -> Result<()> {
         if self.fork_mark.is_forked() { self.disk.check_process() } else { Ok(()) }
     }
 
@@ -43,19 +43,21 @@ impl<F: Fold> Inner<F> {
         Ok(u64::from_le_bytes(salt))
     }
 
-    /// Gives frames their place and stages their bytes for the next flush.
+    /// Gives frames their place and stages their bytes for the next flush; `None` where `check` takes none of them.
     pub(super) fn stage(
         &self,
         drafts: &[Draft<'_>],
         hints: &[F::Hint],
-        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
-        keep: impl FnOnce(&mut F::Decisions),
-    ) -> Result<(Seq, Seq)> {
+        check: impl FnOnce(&mut F::Decisions) -> Result<bool>,
+        keep: impl FnOnce(&mut F::Decisions, Kept),
+    ) -> Result<Option<(Seq, Seq)>> {
         self.check_process()?;
         let bytes = batch_bytes(drafts)?;
         let mut stage = self.stage.lock();
         let _guard = PoisonOnPanic::new(&self.marks);
-        check(&mut stage.decisions)?;
+        if !check(&mut stage.decisions)? {
+            return Ok(None);
+        }
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
         stage.roll_for(bytes, &self.filler, durable, true, &mut || self.before_roll())?;
@@ -65,9 +67,10 @@ impl<F: Fold> Inner<F> {
         for (at, (draft, hint)) in drafts.iter().zip(hints).enumerate() {
             stage.stage((draft, *hint), batch_marks(at, drafts.len()), received_at, durable);
         }
-        keep(&mut stage.decisions);
+        let base_seq = stage.base_seq();
+        keep(&mut stage.decisions, Kept { first, base_seq });
         let last = Seq::new(stage.next_seq.get() - 1);
-        Ok((first, last))
+        Ok(Some((first, last)))
     }
 
     /// Holds a writer back while more than a few MiB wait for the flusher.
@@ -87,20 +90,23 @@ impl<F: Fold> Inner<F> {
         let _ = self.marks.wait_durable(behind);
     }
 
+    /// Stores frames through the mapping and folds them; `None` where `check` takes none of them.
     pub(super) fn append_mapped(
         &self,
         drafts: &[Draft<'_>],
         hints: &[F::Hint],
-        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
-        keep: impl FnOnce(&mut F::Decisions),
-    ) -> Result<Appended> {
+        check: impl FnOnce(&mut F::Decisions) -> Result<bool>,
+        keep: impl FnOnce(&mut F::Decisions, Kept),
+    ) -> Result<Option<Appended>> {
         self.check_process()?;
         let bytes = batch_bytes(drafts)?;
         let mut flush: MutexGuard<'_, Flush<F>> = self.flush.lock();
         flush.fold.foresee(hints);
         let mut stage = self.stage.lock();
         let _guard = PoisonOnPanic::new(&self.marks);
-        check(&mut stage.decisions)?;
+        if !check(&mut stage.decisions)? {
+            return Ok(None);
+        }
         self.mark_open(&mut stage)?;
         let durable = self.marks.durable();
         if let Some(to) = stage.roll_for(bytes, &self.filler, durable, false, &mut || self.before_roll())? {
@@ -113,7 +119,8 @@ impl<F: Fold> Inner<F> {
         flush
             .write_mapped(&mut stage, drafts, hints, received_at, durable)
             .inspect_err(|_| self.marks.poison())?;
-        keep(&mut stage.decisions);
+        let base_seq = stage.base_seq();
+        keep(&mut stage.decisions, Kept { first, base_seq });
         let last = Seq::new(stage.next_seq.get() - 1);
         drop(stage);
         let mut notes = Vec::new();
@@ -121,7 +128,7 @@ impl<F: Fold> Inner<F> {
         self.count_towards_sync(&mut flush, bytes);
         drop(flush);
         self.marks.wake();
-        Ok(Appended { first, notes })
+        Ok(Some(Appended { first, notes }))
     }
 
     /// Waits until frames are visible and, at `Synced`, durable, and collects their notes.

@@ -77,9 +77,9 @@ impl<F: Fold> Inner<F> {
         };
         let hints = [F::Hint::default()];
         if self.mapped {
-            return self.append_mapped(&[draft], &hints, |_| Ok(()), |_| ()).map(drop);
+            return self.append_mapped(&[draft], &hints, |_| Ok(true), |_, _| ()).map(drop);
         }
-        self.stage(&[draft], &hints, |_| Ok(()), |_| ())?;
+        self.stage(&[draft], &hints, |_| Ok(true), |_, _| ())?;
         self.flush_staged(&mut self.flush.lock())
     }
 }

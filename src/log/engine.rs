@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::durability::Durability;
 use super::fill::{Filler, Ways};
 use super::flush::Flush;
-use super::fold::{Draft, Fold, FoldNotes, RollGate, Rolled};
+use super::fold::{Draft, Fold, FoldNotes, Kept, RollGate, Rolled};
 use super::kick::Kick;
 use super::manifest_file::ManifestFile;
 use super::marks::Marks;
@@ -181,8 +181,8 @@ impl<F: Fold> Log<F> {
 
     /// Appends frames, all or none, and returns when they are what the level promises.
     ///
-    /// There is a hint for every frame. `check` decides under the lock, against all that is staged, and `keep` records
-    /// what was decided once the frames have their place.
+    /// There is a hint for every frame. `check` decides under the lock, against all that is staged, whether the frames
+    /// are taken, and `keep` records what was decided once they have their place. `None` where they are not taken.
     ///
     /// # Errors
     ///
@@ -192,14 +192,14 @@ impl<F: Fold> Log<F> {
         &self,
         drafts: &[Draft<'_>],
         hints: &[F::Hint],
-        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
-        keep: impl FnOnce(&mut F::Decisions),
-    ) -> Result<Appended> {
+        check: impl FnOnce(&mut F::Decisions) -> Result<bool>,
+        keep: impl FnOnce(&mut F::Decisions, Kept),
+    ) -> Result<Option<Appended>> {
         let inner = &*self.inner;
         if drafts.is_empty() {
             inner.marks.check_running()?;
             let last = inner.marks.visible();
-            return Ok(Appended { first: last.next(), notes: Vec::new() });
+            return Ok(Some(Appended { first: last.next(), notes: Vec::new() }));
         }
         let check =
             |decisions: &mut F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
@@ -207,7 +207,7 @@ impl<F: Fold> Log<F> {
             return inner.append_mapped(drafts, hints, check, keep);
         }
         inner.wait_for_room_in_stage();
-        let (first, last) = inner.stage(drafts, hints, check, keep)?;
+        let Some((first, last)) = inner.stage(drafts, hints, check, keep)? else { return Ok(None) };
         if !inner.level.is_synced() {
             // Written with pwrite for want of a mapping: visible when written, durable later.
             inner.flush_staged(&mut inner.flush.lock())?;
@@ -220,7 +220,7 @@ impl<F: Fold> Log<F> {
         } else {
             inner.kick.kick();
         }
-        inner.settle(first, last)
+        inner.settle(first, last).map(Some)
     }
 
     /// Stages frames, all or none, and returns a ticket to wait on. At the levels other than `Synced` there is
@@ -233,19 +233,20 @@ impl<F: Fold> Log<F> {
         &self,
         drafts: &[Draft<'_>],
         hints: &[F::Hint],
-        check: impl FnOnce(&mut F::Decisions) -> Result<()>,
-        keep: impl FnOnce(&mut F::Decisions),
-    ) -> Result<Pending> {
+        check: impl FnOnce(&mut F::Decisions) -> Result<bool>,
+        keep: impl FnOnce(&mut F::Decisions, Kept),
+    ) -> Result<Option<Pending>> {
         let inner = &*self.inner;
         if !inner.level.is_synced() || drafts.is_empty() {
-            return self.append(drafts, hints, check, keep).map(Pending::Done);
+            let appended = self.append(drafts, hints, check, keep)?;
+            return Ok(appended.map(Pending::Done));
         }
         let check =
             |decisions: &mut F::Decisions| inner.marks.check_running().and_then(|()| check(decisions));
         inner.wait_for_room_in_stage();
-        let (first, last) = inner.stage(drafts, hints, check, keep)?;
+        let Some((first, last)) = inner.stage(drafts, hints, check, keep)? else { return Ok(None) };
         inner.kick.kick();
-        Ok(Pending::Staged { first, last })
+        Ok(Some(Pending::Staged { first, last }))
     }
 
     /// Waits for a ticket.
@@ -258,6 +259,42 @@ impl<F: Fold> Log<F> {
             Pending::Done(appended) => Ok(appended),
             Pending::Staged { first, last } => self.inner.settle(first, last),
         }
+    }
+
+    /// Whether appends are taken by this process; asked before anything else that an append does takes a lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Poisoned`], and [`Error::Io`] in a process that was forked.
+    #[inline]
+    pub(crate) fn check_running(&self) -> Result<()> {
+        self.inner.check_process()?;
+        self.inner.marks.check_running()
+    }
+
+    /// Looks at what is decided under the lock.
+    pub(crate) fn decide<T>(&self, look: impl FnOnce(&mut F::Decisions) -> T) -> T {
+        let mut stage = self.inner.stage.lock();
+        let _guard = PoisonOnPanic::new(&self.inner.marks);
+        look(&mut stage.decisions)
+    }
+
+    /// Waits until a frame that was staged is what the level promises: visible and, at `Synced`, durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SyncFailed`]: whether it is stored is unknown.
+    pub(crate) fn wait_kept(&self, seq: Seq) -> Result<()> {
+        let inner = &*self.inner;
+        if inner.level.is_synced() {
+            return inner.marks.wait_durable(seq);
+        }
+        if inner.marks.visible() < seq {
+            // Staged for want of a mapping, and shown by whoever holds the lock.
+            inner.flush_staged(&mut inner.flush.lock())?;
+        }
+        let is_visible = inner.marks.visible() >= seq;
+        if is_visible { Ok(()) } else { Err(Error::SyncFailed { durable: inner.marks.durable() }) }
     }
 
     /// Makes everything that was appended before the call durable, and returns the last durable seq.

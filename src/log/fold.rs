@@ -30,6 +30,15 @@ pub(crate) struct Placed<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// Where the frames of an append were given their place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// Seq of the first of them; the others follow.
+    pub(crate) first: Seq,
+    /// Seq of the first frame of their segment.
+    pub(crate) base_seq: Seq,
+}
+
 /// A segment behind which the log has moved on.
 #[derive(Debug, Clone)]
 pub(crate) struct Rolled {

@@ -23,7 +23,7 @@ mod sticky;
 
 pub use durability::Durability;
 pub(crate) use engine::{Appended, Log, Parts, Pending, PoisonOnPanic, sync_rolled};
-pub(crate) use fold::{Draft, Fold, FoldNotes, Placed, RollGate, Rolled};
+pub(crate) use fold::{Draft, Fold, FoldNotes, Kept, Placed, RollGate, Rolled};
 pub(crate) use marks::Marks;
 pub use marks::StoreState;
 pub use report::{DamagedHeader, OnCorruption, Rebuilt, RecoveryReport};

@@ -335,6 +335,11 @@ impl<F: Fold> Stage<F> {
         });
     }
 
+    /// Seq of the first frame of the active segment.
+    pub(crate) fn base_seq(&self) -> Seq {
+        self.segment.base_seq()
+    }
+
     /// Offset and limit of the active segment, for the writer of the mapping.
     pub(crate) fn limit(&self) -> u64 {
         self.limit

@@ -7,7 +7,7 @@ use rpds::HashTrieMapSync;
 
 use super::fragment::Fragment;
 use super::join::Joiner;
-use super::key::RowKey;
+use super::key::{RowKey, RowKind, kind_of};
 use super::row::RowRef;
 use super::run::KeyHash;
 use crate::types::Nanos;
@@ -15,12 +15,16 @@ use crate::types::Nanos;
 /// What holds for every row of a layer, so that most facts are judged without looking into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Bounds {
-    /// The greatest event time of a fact; none where there are cursors only.
+    /// The greatest event time of a fact, and so of any trait; none where there are cursors only.
     pub(crate) newest: Option<Nanos>,
     /// The most live traits of a row.
     pub(crate) live_traits: u32,
     /// The most live bytes of a row.
     pub(crate) live_bytes: u32,
+    /// Whether a row has facts of identity.
+    pub(crate) has_facts: bool,
+    /// Whether one of them names another id.
+    pub(crate) has_links: bool,
 }
 
 impl Bounds {
@@ -29,6 +33,8 @@ impl Bounds {
         self.newest = self.newest.max(row.newest().map(|order| order.timestamp));
         self.live_traits = self.live_traits.max(row.live_traits());
         self.live_bytes = self.live_bytes.max(row.live_bytes());
+        self.has_facts |= row.fact_count() > 0;
+        self.has_links |= row.link_count() > 0;
     }
 }
 
@@ -133,11 +139,32 @@ impl Delta {
         rows.into_iter()
     }
 
+    /// Whether a row says already all that a fragment does: most links are those of a device whose user signed in on it
+    /// before.
+    fn knows(&self, key: &HashedKey, fragment: &Fragment) -> bool {
+        let rows = self.rows.get(key).and_then(|row| Some((RowRef::new(row)?, RowRef::new(&fragment.row)?)));
+        rows.is_some_and(|(row, fragment)| row.knows(&fragment))
+    }
+
+    /// Whether a fragment says something of identity that the row here does not say.
+    pub(crate) fn would_change_identity(&self, key: &HashedKey, fragment: &Fragment) -> bool {
+        if !kind_of(key.key.as_bytes()).is_some_and(RowKind::is_person) {
+            return false;
+        }
+        let row = self.rows.get(key).and_then(|row| RowRef::new(row));
+        row.is_none_or(|row| {
+            RowRef::new(&fragment.row).is_some_and(|fragment| !row.knows_identity(&fragment))
+        })
+    }
+
     /// Joins a fragment in; `outdated` tells whether a row here was newer than one of its plain traits.
     ///
     /// Returns the row as it is now.
     pub(crate) fn apply(&mut self, key: &HashedKey, fragment: &Fragment, outdated: &mut bool) -> &[u8] {
-        let is_person = fragment.timestamp.is_some();
+        let is_person = kind_of(key.key.as_bytes()).is_some_and(RowKind::is_person);
+        if is_person && fragment.identified_at.is_none() && self.knows(key, fragment) {
+            return self.rows.get(key).map_or(&[], |row| row);
+        }
         let out = &mut self.joined.0;
         if let Some(row) = self.rows.get_mut(key) {
             if is_person && let (Some(present), Some(fact)) = (RowRef::new(row), RowRef::new(&fragment.row)) {

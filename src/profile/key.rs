@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::envelope::fact::MemberKind;
 use crate::format::cursor::CursorKeys;
 
 /// What a row is about; the numbers are those on disk.
@@ -62,6 +63,22 @@ impl<'a> PersonRef<'a> {
     pub const fn id(&self) -> &'a str {
         match *self {
             Self::User(id) | Self::Anonymous(id) => id,
+        }
+    }
+
+    /// The person of a kind and an id.
+    pub(crate) const fn of(kind: MemberKind, id: &'a str) -> Self {
+        match kind {
+            MemberKind::User => Self::User(id),
+            MemberKind::Anonymous => Self::Anonymous(id),
+        }
+    }
+
+    /// The kind of the id.
+    pub(crate) const fn kind(self) -> MemberKind {
+        match self {
+            Self::User(_) => MemberKind::User,
+            Self::Anonymous(_) => MemberKind::Anonymous,
         }
     }
 
@@ -125,6 +142,15 @@ pub(crate) fn split_key(key: &[u8]) -> Option<([u8; 16], RowKind, &str)> {
     let (project_id, rest) = key.split_first_chunk()?;
     let (kind, id) = rest.split_first()?;
     Some((*project_id, RowKind::from_byte(*kind)?, std::str::from_utf8(id).ok()?))
+}
+
+/// The project and the person of an encoded key; `None` where it is no person's.
+pub(crate) fn person_of(key: &[u8]) -> Option<([u8; 16], PersonRef<'_>)> {
+    match split_key(key)? {
+        (project_id, RowKind::User, id) => Some((project_id, PersonRef::User(id))),
+        (project_id, RowKind::Device, id) => Some((project_id, PersonRef::Anonymous(id))),
+        _ => None,
+    }
 }
 
 /// The kind of row that an encoded key is for.

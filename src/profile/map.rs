@@ -1,17 +1,19 @@
 //! All rows of a store: the delta, the deltas that are being written, and the runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changes::{Changes, Mark};
 use super::delta::{Bounds, Delta, HashedKey};
-use super::fragment::Fragment;
+use super::fragment::{Fragment, Fragments};
 use super::join::Joiner;
-use super::key::{PersonRef, RowKey, RowKind, cursor_key, kind_of, person_key, split_key};
+use super::key::{PersonRef, RowKey, cursor_key, person_key};
 use super::merge::{Merge, Source};
+use super::person_row::PersonRow;
 use super::row::{RowRef, split_cursor};
-use super::run::Run;
-use super::view::{Profile, RowBytes, TraitName, is_over_limit};
-use crate::envelope::{Kind, Note, Notes};
+use super::run::{KeyHash, Run};
+use super::traits::is_over_limit;
+use super::walk::PersonRows;
+use crate::envelope::{Note, Notes};
 use crate::error::Result;
 use crate::format::cursor::CursorKeys;
 use crate::limits::Limits;
@@ -32,6 +34,10 @@ pub(crate) struct ProfileMap {
     runs: Arc<[Arc<Run>]>,
     hash_key: [u8; 16],
     limits: Arc<Limits>,
+    /// Shared with the clones, which ask it about the time since they were made.
+    changes: Arc<Changes>,
+    /// Grows with every change of what identity rests on.
+    version: u64,
 }
 
 /// A delta that takes no more facts.
@@ -45,7 +51,8 @@ pub(crate) struct Frozen {
 impl ProfileMap {
     /// A map over the listed runs, nothing in the delta. The hash key is the one that the runs were opened with.
     pub(crate) fn new(runs: Vec<Arc<Run>>, hash_key: [u8; 16], limits: Arc<Limits>) -> Self {
-        Self { delta: Delta::new(), frozen: Arc::new([]), runs: runs.into(), hash_key, limits }
+        let (frozen, changes) = (Arc::new([]), Arc::new(Changes::new()));
+        Self { delta: Delta::new(), frozen, runs: runs.into(), hash_key, limits, changes, version: 0 }
     }
 
     /// The same rows over these runs, which are in the order of their seqs.
@@ -60,6 +67,31 @@ impl ProfileMap {
         &self.delta
     }
 
+    /// The limits that rows are held to.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The version of what identity rests on.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The mark of a person's row.
+    pub(crate) fn mark(&self, project_id: [u8; 16], person: PersonRef<'_>) -> Mark {
+        Changes::mark_of(KeyHash::of(&self.hash_key, &person_key(project_id, person)).get())
+    }
+
+    /// Whether what identity rests on in these rows is here what it was at another version, as far as marks tell.
+    pub(crate) fn is_as_of(&self, version: u64, marks: &[Mark]) -> bool {
+        self.changes.none_since(version.min(self.version), marks)
+    }
+
+    /// The same rows, to which facts may be applied that nobody else is to see.
+    pub(crate) fn apart(&self) -> Self {
+        Self { changes: Arc::new(Changes::new()), ..self.clone() }
+    }
+
     pub(crate) fn runs(&self) -> &[Arc<Run>] {
         &self.runs
     }
@@ -70,6 +102,18 @@ impl ProfileMap {
         &self.frozen
     }
 
+    /// Joins in what a frame says, as [`ProfileMap::apply`] does.
+    pub(crate) fn apply_all(&mut self, fragments: Fragments) -> Notes {
+        let mut notes = Notes::NONE;
+        if fragments.is_empty() {
+            return notes;
+        }
+        for fragment in fragments {
+            notes = notes.union(self.apply(&fragment));
+        }
+        notes
+    }
+
     /// Joins a fact in and returns what the host may care about: [`Note::StaleTraits`], [`Note::OverLimit`].
     ///
     /// It cannot fail. Runs are looked into only where their bounds leave the answer open; one that cannot be read
@@ -77,9 +121,13 @@ impl ProfileMap {
     pub(crate) fn apply(&mut self, fragment: &Fragment) -> Notes {
         let mut outdated = false;
         let key = HashedKey::new(&self.hash_key, fragment.key.clone());
+        if self.delta.would_change_identity(&key, fragment) {
+            self.version += 1;
+            self.changes.set(Changes::mark_of(key.hash.get()), self.version);
+        }
         let row = self.delta.apply(&key, fragment, &mut outdated);
         let mut notes = Notes::NONE;
-        let (Some(timestamp), Some(row)) = (fragment.timestamp, RowRef::new(row)) else { return notes };
+        let (Some(timestamp), Some(row)) = (fragment.identified_at, RowRef::new(row)) else { return notes };
         let in_delta = (row.live_traits(), row.live_bytes());
 
         if !outdated && self.layers().any(|bounds| bounds.newest >= Some(timestamp)) {
@@ -127,14 +175,42 @@ impl ProfileMap {
         self.runs = runs.collect();
     }
 
-    /// The profile of a person; `None` where no identify made one.
+    /// What is kept of an id; `None` where no fact named it.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn get(&self, project_id: [u8; 16], person: PersonRef<'_>) -> Result<Option<Profile>> {
-        let row = self.row(&self.hashed(&person_key(project_id, person)))?;
-        Ok(row.and_then(|row| Profile::new(person, row, &self.limits)))
+    pub(crate) fn row(&self, project_id: [u8; 16], person: PersonRef<'_>) -> Result<Option<PersonRow>> {
+        self.row_of(&self.hashed(&person_key(project_id, person)))
+    }
+
+    /// The rows of a project, users and then devices, each by id; from behind `after` on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
+    pub(crate) fn rows(&self, project_id: [u8; 16], after: Option<PersonRef<'_>>) -> Result<PersonRows<'_>> {
+        self.rows_where(project_id, after, |_| true)
+    }
+
+    /// The rows of a project that have facts of identity, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
+    pub(crate) fn rows_with_facts(&self, project_id: [u8; 16]) -> Result<PersonRows<'_>> {
+        self.rows_where(project_id, None, |row| row.fact_count() > 0)
+    }
+
+    /// Whether a row, of any project, may have a fact of identity.
+    pub(crate) fn may_have_facts(&self) -> bool {
+        self.all_bounds().any(|bounds| bounds.has_facts)
+    }
+
+    /// Whether a row, of any project, may have a fact of identity that names another id. Where none has, every id is a
+    /// person by itself.
+    pub(crate) fn may_have_links(&self) -> bool {
+        self.all_bounds().any(|bounds| bounds.has_links)
     }
 
     /// The greatest seq of a cursor and the state that was kept with it.
@@ -143,85 +219,23 @@ impl ProfileMap {
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
     pub(crate) fn cursor(&self, cursor: CursorKeys<'_>) -> Result<Option<(Seq, Vec<u8>)>> {
-        let row = self.row(&self.hashed(&cursor_key(cursor)))?;
+        let row = self.row_of(&self.hashed(&cursor_key(cursor)))?;
         Ok(row.and_then(|row| split_cursor(row.as_slice()).map(|(seq, state)| (seq, state.to_vec()))))
     }
 
-    /// The profiles of a project, users and then devices, each by id; from behind `after` on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn profiles(
+    /// The rows of a project that are wanted, from behind `after` on.
+    fn rows_where(
         &self,
         project_id: [u8; 16],
         after: Option<PersonRef<'_>>,
-    ) -> Result<Profiles<'_>> {
-        let from = match after {
-            Some(person) => {
-                let mut key = person_key(project_id, person);
-                // The least key behind a key is that key and a zero byte.
-                key.push(0);
-                key
-            }
-            None => person_key(project_id, PersonRef::User("")),
-        };
-        Ok(Profiles {
-            rows: self.merge(&from, &project_id)?,
-            project_id,
-            limits: &self.limits,
-            is_done: false,
-        })
-    }
-
-    /// The trait names in use in a project with the kinds of their values, by name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn traits(&self, project_id: [u8; 16]) -> Result<Vec<TraitName>> {
-        const KINDS: [Kind; 6] =
-            [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::List, Kind::Object];
-        let mut names: BTreeMap<String, ([bool; KINDS.len()], u64)> = BTreeMap::new();
-        for profile in self.profiles(project_id, None)? {
-            for each in profile?.traits() {
-                let kinds = KINDS.map(|kind| kind == each.value.kind());
-                if let Some((seen, profiles)) = names.get_mut(each.name) {
-                    for (seen, now) in seen.iter_mut().zip(kinds) {
-                        *seen |= now;
-                    }
-                    *profiles += 1;
-                } else {
-                    names.insert(each.name.to_owned(), (kinds, 1));
-                }
-            }
+        is_wanted: fn(&RowRef<'_>) -> bool,
+    ) -> Result<PersonRows<'_>> {
+        let mut from = person_key(project_id, after.unwrap_or(PersonRef::User("")));
+        if after.is_some() {
+            // The least key behind a key is that key and a zero byte.
+            from.push(0);
         }
-        let in_use = |seen: [bool; KINDS.len()]| {
-            KINDS.into_iter().zip(seen).filter(|(_, seen)| *seen).map(|(kind, _)| kind).collect()
-        };
-        Ok(names
-            .into_iter()
-            .map(|(name, (seen, profiles))| TraitName { name, kinds: in_use(seen), profiles })
-            .collect())
-    }
-
-    /// All profiles of a project as one JSON list: members, state, traits with value and event time. The same facts give
-    /// the same bytes, whatever the order and number of times they arrived in.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
-    pub(crate) fn canonical_json(&self, project_id: [u8; 16]) -> Result<String> {
-        let mut out = vec![b'['];
-        for (index, profile) in self.profiles(project_id, None)?.enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.push(b'\n');
-            profile?.write_canonical_json(&mut out);
-        }
-        out.extend_from_slice(b"\n]\n");
-        Ok(String::from_utf8(out).unwrap_or_default())
+        Ok(PersonRows::new(self.merge(&from, &project_id)?, project_id, is_wanted))
     }
 
     /// The rows whose keys are at or after `from` and begin with `prefix`, layers joined; a run has more behind them.
@@ -238,6 +252,11 @@ impl ProfileMap {
         HashedKey::new(&self.hash_key, RowKey::new(key))
     }
 
+    /// The bounds of every layer.
+    fn all_bounds(&self) -> impl Iterator<Item = &Bounds> {
+        [self.delta.bounds()].into_iter().chain(self.layers())
+    }
+
     /// The bounds of every layer but the delta.
     fn layers(&self) -> impl Iterator<Item = &Bounds> {
         let frozen = self.frozen.iter().map(|frozen| frozen.delta.bounds());
@@ -251,7 +270,7 @@ impl ProfileMap {
         if self.frozen.iter().filter_map(|frozen| frozen.delta.get(key)).any(|row| outdates(row)) {
             return true;
         }
-        let newer = self.runs.iter().filter(|run| run.bounds().newest >= fragment.timestamp);
+        let newer = self.runs.iter().filter(|run| run.bounds().newest >= fragment.identified_at);
         newer
             .filter_map(|run| Some((run, run.find(key.hash, key.key.as_bytes()).ok()??.row)))
             .any(|(run, row)| run.slice(&row).is_ok_and(outdates))
@@ -259,19 +278,19 @@ impl ProfileMap {
 
     /// Whether a row, all layers joined, is over its limits.
     fn is_row_over_limit(&self, key: &HashedKey) -> bool {
-        self.row(key).ok().flatten().is_some_and(|row| {
+        self.row_of(key).ok().flatten().is_some_and(|row| {
             RowRef::new(row.as_slice())
                 .is_some_and(|row| is_over_limit(row.live_traits(), row.live_bytes(), &self.limits))
         })
     }
 
     /// A row, all layers joined; not copied where one layer has it.
-    fn row(&self, key: &HashedKey) -> Result<Option<RowBytes>> {
+    fn row_of(&self, key: &HashedKey) -> Result<Option<PersonRow>> {
         let mut joined = None;
         let mut joiner = Joiner::default();
         for delta in [&self.delta].into_iter().chain(self.frozen.iter().map(|frozen| &frozen.delta)) {
             if let Some(row) = delta.get(key) {
-                join_in(&mut joiner, key.key.as_bytes(), &mut joined, RowBytes::Memory(Arc::clone(row)));
+                join_in(&mut joiner, key.key.as_bytes(), &mut joined, PersonRow::of_bytes(Arc::clone(row)));
             }
         }
         for run in self.runs.iter() {
@@ -280,7 +299,7 @@ impl ProfileMap {
                     &mut joiner,
                     key.key.as_bytes(),
                     &mut joined,
-                    RowBytes::Run(Arc::clone(run), found.row),
+                    PersonRow::of_run(Arc::clone(run), found.row),
                 );
             }
         }
@@ -288,75 +307,13 @@ impl ProfileMap {
     }
 }
 
-fn join_in(joiner: &mut Joiner, key: &[u8], joined: &mut Option<RowBytes>, fragment: RowBytes) {
+fn join_in(joiner: &mut Joiner, key: &[u8], joined: &mut Option<PersonRow>, fragment: PersonRow) {
     *joined = Some(match joined.take() {
         None => fragment,
         Some(row) => {
             let mut out = Vec::new();
             joiner.join(key, row.as_slice(), fragment.as_slice(), &mut out);
-            RowBytes::Memory(out.into())
+            PersonRow::of_bytes(out.into())
         }
     });
-}
-
-/// The profiles of a project in the order of kind and id; made by [`View::profiles`](crate::View::profiles).
-///
-/// Users come first and then devices, each by the bytes of their ids. It ends behind the first error.
-///
-/// # Examples
-///
-/// ```
-/// use envelog::{PersonRef, Store, Uuid};
-///
-/// let store = Store::in_memory()?;
-/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-/// let scope = store.scope(org, project, "billing");
-/// scope.identify_anonymous("device_1").set("locale", "pt-PT").append()?;
-/// scope.identify("u_1").set("plan", "pro").append()?;
-///
-/// let view = store.project(project).view()?;
-/// let profiles = view.profiles()?.collect::<envelog::Result<Vec<_>>>()?;
-/// let people: Vec<_> = profiles.iter().map(|profile| profile.person()).collect();
-/// assert_eq!(people, [PersonRef::User("u_1"), PersonRef::Anonymous("device_1")]);
-/// # Ok::<(), envelog::Error>(())
-/// ```
-pub struct Profiles<'a> {
-    rows: Merge<'a>,
-    project_id: [u8; 16],
-    limits: &'a Limits,
-    is_done: bool,
-}
-
-impl Profiles<'_> {
-    fn next_profile(&mut self) -> Result<Option<Profile>> {
-        while let Some((key, row)) = self.rows.next_row()? {
-            let in_project =
-                key.starts_with(&self.project_id) && kind_of(key).is_some_and(RowKind::is_person);
-            if !in_project {
-                break;
-            }
-            let person = match split_key(key) {
-                Some((_, RowKind::User, id)) => PersonRef::User(id),
-                Some((_, RowKind::Device, id)) => PersonRef::Anonymous(id),
-                _ => continue,
-            };
-            if let Some(profile) = Profile::new(person, RowBytes::Memory(row.into()), self.limits) {
-                return Ok(Some(profile));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Iterator for Profiles<'_> {
-    type Item = Result<Profile>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_done {
-            return None;
-        }
-        let next = self.next_profile().transpose();
-        self.is_done = !matches!(next, Some(Ok(_)));
-        next
-    }
 }

@@ -9,29 +9,44 @@
 //!                                              \-------------- get, iter: join ---------------/
 //! ```
 //!
-//! [`row`] has the bytes of a row, [`join`] the rules, [`run`] the file.
+//! A row has what is known of traits and the facts of identity that name its id. What these facts come to, who is one
+//! person with whom and in which state, is decided at reading by those who hold all rows of a project.
+//!
+//! [`row`] and [`facts`] have the bytes of a row, [`join`] the rules, [`run`] the file.
 
+mod changes;
 mod compact;
 mod delta;
+mod facts;
 mod fragment;
 mod join;
 mod key;
 mod map;
 mod merge;
+mod person_row;
 mod row;
 mod run;
+mod traits;
 mod view;
+mod walk;
 
+pub(crate) use changes::Mark;
 pub(crate) use compact::{choose, compact, seqs};
 pub(crate) use delta::Delta;
-pub(crate) use fragment::Fragment;
+pub(crate) use facts::{Act, Side};
+pub(crate) use fragment::{Fragment, Fragments};
 pub(crate) use map::{Frozen, ProfileMap};
 pub(crate) use merge::{Merge, Source};
+pub(crate) use person_row::PersonRow;
+pub(crate) use row::OrderRef;
 pub(crate) use run::{Origin, RULES, Run, write};
+pub(crate) use traits::trait_names;
+pub(crate) use view::canonical_json;
+pub(crate) use walk::PersonRows;
 
 pub use key::PersonRef;
-pub use map::Profiles;
-pub use view::{Profile, ProfileState, Trait, TraitName, Traits};
+pub use traits::{Trait, TraitName, Traits};
+pub use view::{Profile, ProfileState};
 
 #[cfg(test)]
 mod tests;

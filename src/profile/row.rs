@@ -11,13 +11,13 @@
 //!     20    4  entry bytes
 //!     24    4  live traits       entries that are no tombstone
 //!     28    4  live bytes        names and values of the live traits
-//!     32    4  identity bytes    0 in this version
+//!     32    4  identity bytes    0 where the row has no facts of identity
 //!     36    4  zero
 //!     40    .  orders, rising and distinct: timestamp 8 | digest 16 | end of the message id 4
 //!      .    .  message ids, nothing between
 //!      .    .  entries, names rising and distinct: order index and bit 31: once 4 | name length 4 | value length 4
 //!              | name | value
-//!      .    .  identity facts
+//!      .    .  identity section  see [`super::facts`]
 //! a cursor's row
 //!      0    8  seq
 //!      8    .  state
@@ -27,6 +27,7 @@
 
 use std::cmp::Ordering;
 
+use super::facts::{self, Facts, KeptFacts, Section};
 use crate::envelope::{Kind, ValueRef};
 use crate::format::bytes::{ByteReader, ByteWriter};
 use crate::types::{Nanos, Seq};
@@ -86,12 +87,20 @@ pub(crate) struct RowRef<'a> {
     orders: &'a [u8],
     message_ids: &'a [u8],
     entries: &'a [u8],
+    identity: Section<'a>,
 }
 
 impl<'a> RowRef<'a> {
     /// A row without anything.
-    pub(crate) const EMPTY: RowRef<'static> =
-        RowRef { identify: None, live_traits: 0, live_bytes: 0, orders: &[], message_ids: &[], entries: &[] };
+    pub(crate) const EMPTY: RowRef<'static> = RowRef {
+        identify: None,
+        live_traits: 0,
+        live_bytes: 0,
+        orders: &[],
+        message_ids: &[],
+        entries: &[],
+        identity: Section::EMPTY,
+    };
 
     /// Splits the bytes of a row without looking into its parts; `None` where the lengths do not add up.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
@@ -104,9 +113,10 @@ impl<'a> RowRef<'a> {
         let orders = reader.bytes(to_usize(order_count).checked_mul(ORDER_LEN)?)?;
         let message_ids = reader.bytes(to_usize(message_id_bytes))?;
         let entries = reader.bytes(to_usize(entry_bytes))?;
+        let identity = Section::new(reader.bytes(to_usize(identity_bytes))?)?;
         let identify = (flags & IDENTIFIED != 0).then_some(identify);
-        let sane = flags & !IDENTIFIED == 0 && zero == 0 && identity_bytes == 0 && reader.is_empty();
-        sane.then_some(Self { identify, live_traits, live_bytes, orders, message_ids, entries })
+        let sane = flags & !IDENTIFIED == 0 && zero == 0 && reader.is_empty();
+        sane.then_some(Self { identify, live_traits, live_bytes, orders, message_ids, entries, identity })
     }
 
     /// Traits that are set.
@@ -144,7 +154,7 @@ impl<'a> RowRef<'a> {
         ByteReader::new(self.orders.get(at..)?).i64().map(Nanos::new)
     }
 
-    /// The greatest order in the row.
+    /// The greatest order in the row: no trait has a greater one.
     pub(crate) fn newest(&self) -> Option<OrderRef<'a>> {
         self.order(u32::try_from(self.order_count().checked_sub(1)?).ok()?)
     }
@@ -157,6 +167,57 @@ impl<'a> RowRef<'a> {
     /// The least identify order.
     pub(crate) fn identify(&self) -> Option<OrderRef<'a>> {
         self.order(self.identify?)
+    }
+
+    /// How many facts of identity the row has; what a row says of itself, good for no allocation.
+    pub(crate) const fn fact_count(&self) -> u32 {
+        self.identity.count
+    }
+
+    /// How many of the facts name another id, likewise.
+    pub(crate) const fn link_count(&self) -> u32 {
+        self.identity.links
+    }
+
+    /// The facts of identity.
+    pub(crate) const fn facts(&self) -> Facts<'a> {
+        Facts { row: *self, kept: self.identity.kept() }
+    }
+
+    /// The facts of identity as they stand in the row.
+    pub(super) const fn kept_facts(&self) -> KeptFacts<'a> {
+        self.identity.kept()
+    }
+
+    /// The same from a place among them on, in bytes.
+    pub(super) const fn kept_facts_from(&self, at: usize) -> KeptFacts<'a> {
+        self.identity.kept_from(at)
+    }
+
+    /// Whether a join with `other`, which says nothing but facts of identity, would give this row again.
+    pub(super) fn knows(&self, other: &RowRef<'_>) -> bool {
+        let only_facts =
+            other.entries.is_empty() && other.identify.is_none() && other.identity.sign_up.is_empty();
+        only_facts && other.kept_facts().all(|fact| facts::is_known(self, (other, &fact)))
+    }
+
+    /// Whether a join with `other` would change nothing that identity rests on.
+    pub(super) fn knows_identity(&self, other: &RowRef<'_>) -> bool {
+        let knows_identify = match (self.identify(), other.identify()) {
+            (_, None) => true,
+            (own, Some(other)) => own.is_some_and(|own| own <= other),
+        };
+        knows_identify && other.kept_facts().all(|fact| facts::is_known(self, (other, &fact)))
+    }
+
+    /// The bytes of the facts of identity.
+    pub(super) const fn fact_bytes(&self) -> &'a [u8] {
+        self.identity.facts
+    }
+
+    /// The row of what the least sign-up says of traits; no bytes where there is none.
+    pub(crate) const fn sign_up(&self) -> &'a [u8] {
+        self.identity.sign_up
     }
 
     /// The bytes of all entries.
@@ -230,6 +291,7 @@ pub(crate) struct Head {
     pub(crate) entry_bytes: u32,
     pub(crate) live_traits: u32,
     pub(crate) live_bytes: u32,
+    pub(crate) identity_bytes: u32,
 }
 
 impl Head {
@@ -244,10 +306,11 @@ impl Head {
             self.entry_bytes,
             self.live_traits,
             self.live_bytes,
+            self.identity_bytes,
+            0,
         ] {
             out.put_u32(number);
         }
-        out.put_u64(0);
     }
 
     /// Counts an entry in; `None` where the numbers outgrow the format.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests know their numbers")]
 
+mod facts;
 mod fold;
 mod reading;
 mod rules;
@@ -15,7 +16,7 @@ use super::*;
 use crate::envelope::Value;
 use crate::envelope::fact::FactOrder;
 use crate::envelope::tree::TreeBuilder;
-use crate::envelope::{Note, Notes, ValueRef};
+use crate::envelope::{EventType, Note, Notes, ValueRef, codec};
 use crate::format::cursor::CursorKeys;
 use crate::format::keys::EventKeys;
 use crate::format::names::FileName;
@@ -39,7 +40,7 @@ pub(super) fn tree(json: &str) -> Vec<u8> {
     builder.tree(span).to_vec()
 }
 
-/// An identify as a test writes it.
+/// An identify, or another fact, as a test writes it.
 #[derive(Debug, Clone)]
 pub(super) struct Identify {
     pub(super) project: [u8; 16],
@@ -48,6 +49,9 @@ pub(super) struct Identify {
     pub(super) at: i64,
     pub(super) message_id: Option<String>,
     pub(super) context: serde_json::Value,
+    pub(super) event_type: &'static str,
+    /// The kind and the id of an alias's `from` or of an unlink's `member`.
+    pub(super) member: Option<(&'static str, String)>,
 }
 
 impl Identify {
@@ -57,21 +61,76 @@ impl Identify {
             org_id: [3; 16],
             timestamp: Nanos::new(self.at),
             module: "profiles",
-            event_type: "identify",
+            event_type: self.event_type,
             user_id: self.user.as_deref(),
             anonymous_id: self.device.as_deref(),
             message_id: self.message_id.as_deref(),
         }
     }
 
-    pub(super) fn fragment(&self) -> Option<Fragment> {
+    pub(super) fn fragments(&self) -> Fragments {
         let context = tree(&self.context.to_string());
-        Fragment::from_frame(&self.keys(), Some(ValueRef::new(&context)))
+        let properties = self.member.as_ref().map(|(kind, id)| {
+            let member = json!({"kind": kind, "id": id});
+            tree(&json!({"from": member, "member": member}).to_string())
+        });
+        let mut body = Vec::new();
+        codec::encode(&mut body, properties.as_deref(), Some(&context)).unwrap();
+        Fragment::of_frame(&self.keys(), &body)
+    }
+
+    /// What it says of the row that its traits land on.
+    pub(super) fn fragment(&self) -> Option<Fragment> {
+        self.fragments().into_iter().next()
     }
 }
 
 pub(super) fn user(id: &str, at: i64, context: serde_json::Value) -> Identify {
-    Identify { project: P, user: Some(id.to_owned()), device: None, at, message_id: None, context }
+    let user = Some(id.to_owned());
+    Identify {
+        project: P,
+        user,
+        device: None,
+        at,
+        message_id: None,
+        context,
+        event_type: EventType::IDENTIFY,
+        member: None,
+    }
+}
+
+/// Rows read one by one, as the profiles of persons of one id.
+impl ProfileMap {
+    pub(super) fn get(&self, project_id: [u8; 16], person: PersonRef<'_>) -> crate::Result<Option<Profile>> {
+        let row = self.row(project_id, person)?;
+        Ok(row.and_then(|row| profile_of(person, row, self.limits())))
+    }
+
+    pub(super) fn profiles(
+        &self,
+        project_id: [u8; 16],
+        after: Option<PersonRef<'_>>,
+    ) -> crate::Result<impl Iterator<Item = crate::Result<Profile>>> {
+        let limits = self.limits();
+        Ok(self.rows(project_id, after)?.filter_map(move |row| match row {
+            Ok((person, row)) => profile_of(person, row, limits).map(Ok),
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    pub(super) fn traits(&self, project_id: [u8; 16]) -> crate::Result<Vec<TraitName>> {
+        trait_names(self.profiles(project_id, None)?)
+    }
+
+    pub(super) fn canonical_json(&self, project_id: [u8; 16]) -> crate::Result<String> {
+        view::canonical_json(self.profiles(project_id, None)?)
+    }
+}
+
+fn profile_of(person: PersonRef<'_>, row: PersonRow, limits: &Limits) -> Option<Profile> {
+    let identify = row.identify()?.timestamp;
+    let identified_at = matches!(person, PersonRef::User(_)).then_some(identify);
+    Some(Profile::joined(person, Box::new([]), identified_at, &[row], limits))
 }
 
 fn map() -> ProfileMap {
@@ -79,7 +138,7 @@ fn map() -> ProfileMap {
 }
 
 fn apply(map: &mut ProfileMap, identify: &Identify) -> Notes {
-    map.apply(&identify.fragment().unwrap())
+    map.apply_all(identify.fragments())
 }
 
 fn traits(map: &ProfileMap, person: PersonRef<'_>) -> String {
@@ -193,5 +252,23 @@ pub(super) fn random_identify(rng: &mut SimRng) -> Identify {
         at: 1 + rng.below(4).cast_signed(),
         message_id: one_of(rng, &[None, Some("m-1"), Some("m-2")]).map(str::to_owned),
         context: context.into(),
+        event_type: EventType::IDENTIFY,
+        member: None,
     }
+}
+
+/// Any fact: half of them identifies, of two projects, few ids and few times.
+pub(super) fn random_fact(rng: &mut SimRng) -> Identify {
+    let mut fact = random_identify(rng);
+    if rng.chance(500) {
+        return fact;
+    }
+    fact.user = Some(one_of(rng, &["u", "v", "u_1", "null"]).to_owned());
+    let types = [EventType::ANONYMOUS_CREATED, EventType::SIGNED_UP, EventType::ALIASED, EventType::UNLINKED];
+    fact.event_type = one_of(rng, &types);
+    if matches!(fact.event_type, EventType::ALIASED | EventType::UNLINKED) {
+        let kind = one_of(rng, &["user", "anonymous"]);
+        fact.member = Some((kind, one_of(rng, &["u", "v", "d", "null"]).to_owned()));
+    }
+    fact
 }

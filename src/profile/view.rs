@@ -1,15 +1,17 @@
 //! What a host reads of a profile.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::key::{PersonRef, RowKind};
-use super::row::{Entries, RowRef};
-use super::run::Run;
+use super::join::Joiner;
+use super::key::PersonRef;
+use super::person_row::PersonRow;
+use super::traits::{Trait, Traits, is_over_limit, time};
+use crate::envelope::fact::MemberKind;
 use crate::envelope::{ValueRef, json};
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::types::Nanos;
 
@@ -48,22 +50,6 @@ impl ProfileState {
     }
 }
 
-/// The bytes of a row, wherever they are.
-#[derive(Clone)]
-pub(super) enum RowBytes {
-    Memory(Arc<[u8]>),
-    Run(Arc<Run>, Range<u64>),
-}
-
-impl RowBytes {
-    pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Memory(bytes) => bytes,
-            Self::Run(run, range) => run.slice(range).unwrap_or_default(),
-        }
-    }
-}
-
 /// One person of a project: the traits as all identify events known so far make them, by event time.
 ///
 /// It does not depend on the order in which the events arrived. It is a copy: what is appended later does not change
@@ -89,54 +75,74 @@ impl RowBytes {
 #[derive(Clone)]
 pub struct Profile {
     id: Box<str>,
-    kind: RowKind,
-    row: RowBytes,
+    kind: MemberKind,
+    /// All members, the person among them, in rising order; none where the person is the only one.
+    members: Box<[Member]>,
+    row: PersonRow,
+    /// None where the person is anonymous.
+    identified_at: Option<Nanos>,
     over_limit: bool,
 }
 
-/// One trait of a profile; given by [`Profile::get`] and [`Profile::traits`].
-///
-/// # Examples
-///
-/// ```
-/// use envelog::{DateTime, Store, Uuid};
-///
-/// let store = Store::in_memory()?;
-/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-/// let noon = DateTime::from_timestamp(1_710_331_200, 0).unwrap();
-/// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").at(noon).append()?;
-///
-/// let profile = store.project(project).profile("u_1")?.expect("identified above");
-/// let plan = profile.get("plan").expect("set above");
-/// assert_eq!((plan.name, plan.value.as_str(), plan.at), ("plan", Some("pro"), noon));
-/// # Ok::<(), envelog::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Trait<'a> {
-    /// The trait's name.
-    pub name: &'a str,
-    /// What it was set to.
-    pub value: ValueRef<'a>,
-    /// Timestamp of the event that set it, to the nanosecond.
-    pub at: DateTime<Utc>,
-}
+/// An id of a person, owned.
+pub(crate) type Member = (MemberKind, Arc<str>);
 
 impl Profile {
-    /// A profile of a row; `None` where nothing made the row a profile.
-    pub(super) fn new(person: PersonRef<'_>, row: RowBytes, limits: &Limits) -> Option<Self> {
-        let parsed = RowRef::new(row.as_slice())?;
-        parsed.identify_index()?;
+    /// The profile of a person whose rows are those of several ids; that there is one is for the caller to know.
+    ///
+    /// Without `identified_at` the person is anonymous. Of the rows the traits are joined; the members may come in any
+    /// order, and may be left out where the person is the only one.
+    pub(crate) fn joined(
+        person: PersonRef<'_>,
+        members: Box<[Member]>,
+        identified_at: Option<Nanos>,
+        rows: &[PersonRow],
+        limits: &Limits,
+    ) -> Self {
+        let mut members = members.into_vec();
+        if !members.is_empty() {
+            members.push((person.kind(), person.id().into()));
+            members.sort_unstable();
+            members.dedup();
+        }
+        Self::of_row(person, members.into(), identified_at, join_traits(rows), limits)
+    }
+
+    fn of_row(
+        person: PersonRef<'_>,
+        members: Box<[Member]>,
+        identified_at: Option<Nanos>,
+        row: PersonRow,
+        limits: &Limits,
+    ) -> Self {
+        let parsed = row.parsed();
         let over_limit = is_over_limit(parsed.live_traits(), parsed.live_bytes(), limits);
-        Some(Self { id: person.id().into(), kind: person.row_kind(), row, over_limit })
+        Self { id: person.id().into(), kind: person.kind(), members, row, identified_at, over_limit }
     }
 
     /// Whose profile it is.
     pub fn person(&self) -> PersonRef<'_> {
-        match self.kind {
-            RowKind::User => PersonRef::User(&self.id),
-            _ => PersonRef::Anonymous(&self.id),
-        }
+        PersonRef::of(self.kind, &self.id)
+    }
+
+    /// All ids of the person, its own among them: users before devices, each by the bytes of their ids.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{PersonRef, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+    ///
+    /// let profile = store.project(project).profile("u_1")?.expect("identified above");
+    /// assert_eq!(profile.members().collect::<Vec<_>>(), [PersonRef::User("u_1")]);
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    pub fn members(&self) -> impl Iterator<Item = PersonRef<'_>> {
+        let alone = self.members.is_empty().then(|| self.person());
+        alone.into_iter().chain(self.members.iter().map(|(kind, id)| PersonRef::of(*kind, id)))
     }
 
     /// The id without its kind.
@@ -145,18 +151,13 @@ impl Profile {
     }
 
     /// Whether the person is identified.
-    pub fn state(&self) -> ProfileState {
-        match self.kind {
-            RowKind::User => ProfileState::Identified,
-            _ => ProfileState::Anonymous,
-        }
+    pub const fn state(&self) -> ProfileState {
+        if self.identified_at.is_some() { ProfileState::Identified } else { ProfileState::Anonymous }
     }
 
-    /// Timestamp of the earliest event that identified the user; none for an anonymous device.
+    /// Timestamp of the event that identified the person; none for one that is anonymous.
     pub fn identified_at(&self) -> Option<DateTime<Utc>> {
-        let row = self.row();
-        let timestamp = row.timestamp(row.identify_index()?)?;
-        (self.state() == ProfileState::Identified).then(|| time(timestamp))
+        self.identified_at.map(time)
     }
 
     /// Whether the traits have grown over [`Limits`]; they are kept all the same.
@@ -166,13 +167,12 @@ impl Profile {
 
     /// The traits that are set, by name in byte order.
     pub fn traits(&self) -> Traits<'_> {
-        let row = self.row();
-        Traits { row, entries: row.entries() }
+        Traits::of(self.row.parsed())
     }
 
     /// The trait of this name, if it is set.
     pub fn get(&self, name: &str) -> Option<Trait<'_>> {
-        let row = self.row();
+        let row = self.row.parsed();
         let entry = row.entry(name).filter(super::row::Entry::is_live)?;
         Some(Trait {
             name: std::str::from_utf8(entry.name).ok()?,
@@ -183,7 +183,7 @@ impl Profile {
 
     /// The value of a trait, if it is set.
     pub fn trait_value(&self, name: &str) -> Option<ValueRef<'_>> {
-        let entry = self.row().entry(name).filter(super::row::Entry::is_live)?;
+        let entry = self.row.parsed().entry(name).filter(super::row::Entry::is_live)?;
         Some(ValueRef::new(entry.value))
     }
 
@@ -217,22 +217,16 @@ impl Profile {
     }
 
     /// Appends members, state and traits with their event times as JSON, the same whatever the order of arrival.
-    pub(super) fn write_canonical_json(&self, out: &mut Vec<u8>) {
-        let put_person = |out: &mut Vec<u8>| {
-            let kind = match self.kind {
-                RowKind::User => "user",
-                _ => "anonymous",
-            };
-            out.extend_from_slice(b"{\"kind\":");
-            json::write::write_string(out, kind);
-            out.extend_from_slice(b",\"id\":");
-            json::write::write_string(out, &self.id);
-            out.push(b'}');
-        };
+    pub(crate) fn write_canonical_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"person\":");
-        put_person(out);
+        put_person(out, self.person());
         out.extend_from_slice(b",\"members\":[");
-        put_person(out);
+        for (index, member) in self.members().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            put_person(out, member);
+        }
         out.extend_from_slice(b"],\"state\":");
         json::write::write_string(out, self.state().as_str());
         out.extend_from_slice(b",\"traits\":{");
@@ -249,10 +243,54 @@ impl Profile {
         }
         out.extend_from_slice(b"}}");
     }
+}
 
-    fn row(&self) -> RowRef<'_> {
-        RowRef::new(self.row.as_slice()).unwrap_or(RowRef::EMPTY)
+fn put_person(out: &mut Vec<u8>, person: PersonRef<'_>) {
+    let kind = match person {
+        PersonRef::User(_) => "user",
+        PersonRef::Anonymous(_) => "anonymous",
+    };
+    out.extend_from_slice(b"{\"kind\":");
+    json::write::write_string(out, kind);
+    out.extend_from_slice(b",\"id\":");
+    json::write::write_string(out, person.id());
+    out.push(b'}');
+}
+
+/// Profiles as one JSON list: members, state, traits with value and event time. The same facts give the same bytes,
+/// whatever the order and number of times they arrived in.
+///
+/// # Errors
+///
+/// The first of the profiles'.
+pub(crate) fn canonical_json(profiles: impl Iterator<Item = Result<Profile>>) -> Result<String> {
+    let mut out = vec![b'['];
+    for (index, profile) in profiles.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'\n');
+        profile?.write_canonical_json(&mut out);
     }
+    out.extend_from_slice(b"\n]\n");
+    Ok(String::from_utf8(out).unwrap_or_default())
+}
+
+/// The traits of several rows as one row; one that has all of them is not copied.
+fn join_traits(rows: &[PersonRow]) -> PersonRow {
+    let mut with_traits = rows.iter().filter(|row| row.has_traits());
+    let Some(first) = with_traits.next() else {
+        return PersonRow::of_bytes(Arc::default());
+    };
+    let Some(second) = with_traits.next() else { return first.clone() };
+    let mut joiner = Joiner::default();
+    let (mut joined, mut spare) = (Vec::new(), Vec::new());
+    joiner.join_traits(first.as_slice(), second.as_slice(), &mut joined);
+    for row in with_traits {
+        joiner.join_traits(&joined, row.as_slice(), &mut spare);
+        std::mem::swap(&mut joined, &mut spare);
+    }
+    PersonRow::of_bytes(joined.into())
 }
 
 impl fmt::Debug for Profile {
@@ -260,93 +298,8 @@ impl fmt::Debug for Profile {
         f.debug_struct("Profile")
             .field("person", &self.person())
             .field("state", &self.state())
-            .field("traits", &self.row().live_traits())
+            .field("traits", &self.row.parsed().live_traits())
             .field("over_limit", &self.over_limit)
             .finish_non_exhaustive()
     }
-}
-
-/// The traits of a profile that are set, by name in byte order; made by [`Profile::traits`].
-///
-/// # Examples
-///
-/// ```
-/// use envelog::{Store, Uuid};
-///
-/// let store = Store::in_memory()?;
-/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-/// let scope = store.scope(org, project, "billing");
-/// scope.identify("u_1").set("plan", "pro").set("seats", 5).append()?;
-/// scope.identify("u_1").unset("seats").append()?;
-///
-/// let profile = store.project(project).profile("u_1")?.expect("identified above");
-/// let mut traits = profile.traits();
-/// assert_eq!(traits.next().map(|each| each.name), Some("plan"));
-/// assert!(traits.next().is_none());
-/// # Ok::<(), envelog::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Traits<'a> {
-    row: RowRef<'a>,
-    entries: Entries<'a>,
-}
-
-impl<'a> Iterator for Traits<'a> {
-    type Item = Trait<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let entry = self.entries.next()?;
-            if let (true, Ok(name), Some(timestamp)) =
-                (entry.is_live(), std::str::from_utf8(entry.name), self.row.timestamp(entry.order))
-            {
-                return Some(Trait { name, value: ValueRef::new(entry.value), at: time(timestamp) });
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Traits<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Traits({} at most)", self.row.live_traits())
-    }
-}
-
-/// A trait name that is in use in a project; given by [`View::traits`](crate::View::traits).
-///
-/// # Examples
-///
-/// ```
-/// use envelog::{Kind, Store, Uuid};
-///
-/// let store = Store::in_memory()?;
-/// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-/// let scope = store.scope(org, project, "billing");
-/// scope.identify("u_1").set("seats", 5).append()?;
-/// scope.identify("u_2").set("seats", "many").append()?;
-///
-/// let seats = store.project(project).traits()?.remove(0);
-/// assert_eq!((seats.name.as_str(), seats.profiles), ("seats", 2));
-/// assert_eq!(seats.kinds, [Kind::Number, Kind::String]);
-/// # Ok::<(), envelog::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TraitName {
-    /// The trait's name.
-    pub name: String,
-    /// The kinds of value it has, in the order null, bool, number, string, list, object.
-    pub kinds: Vec<crate::envelope::Kind>,
-    /// How many profiles have it.
-    pub profiles: u64,
-}
-
-/// Whether live traits or bytes are more than the limits let a row have.
-pub(super) fn is_over_limit(live_traits: u32, live_bytes: u32, limits: &Limits) -> bool {
-    let over = |number: u32, limit: usize| u64::from(number) > limit as u64;
-    over(live_traits, limits.traits_max) || over(live_bytes, limits.traits_bytes_max)
-}
-
-fn time(nanos: Nanos) -> DateTime<Utc> {
-    DateTime::from_timestamp_nanos(nanos.get())
 }

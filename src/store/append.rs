@@ -1,17 +1,17 @@
 //! The writing calls: one event, a batch, a ticket.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use super::ack::Ack;
+use super::decide::Decisions;
 use super::drafts::Drafts;
-use super::fold::{Decisions, StoreFold};
+use super::fold::StoreFold;
 use super::writer::{Workspace, Writer};
 use super::{Batch, Store};
 use crate::envelope::{Accepted, Envelope, Notes};
 use crate::error::{Error, Result};
-use crate::log::{Appended, Draft, Log, Pending};
-use crate::types::{Nanos, Position, Seq};
+use crate::log::{Appended, Log, Pending};
+use crate::types::{Epoch, Nanos, Position, Seq};
 
 impl Store {
     /// Appends one event.
@@ -307,14 +307,12 @@ impl Store {
 #[must_use = "the event is not known to be durable before `wait` returns"]
 pub struct Ticket {
     log: Arc<Log<StoreFold>>,
-    pending: Pending,
-    epoch: crate::types::Epoch,
-    notes: Notes,
+    submitted: Submitted,
 }
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("pending", &self.pending).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("pending", &self.submitted.pending).finish_non_exhaustive()
     }
 }
 
@@ -338,57 +336,78 @@ impl Ticket {
     /// # Ok::<(), envelog::Error>(())
     /// ```
     pub fn wait(self) -> Result<Ack> {
-        let appended = self.log.wait(self.pending)?;
-        let notes = fold_notes(&appended, appended.first).union(self.notes);
-        Ok(Ack { position: Position { seq: appended.first, epoch: self.epoch }, notes })
+        self.submitted.wait_on(&self.log)
     }
+}
+
+/// When a call returns that stores something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// When it is what the level promises.
+    Wait,
+    /// When it is staged.
+    Ticket,
 }
 
 impl Writer {
     fn append_accepted(&self, accepted: &Accepted, drafts: &mut Drafts) -> Result<Ack> {
-        drafts.set_alone(accepted)?;
-        let appended = self.commit(drafts, &[drafts.alone(accepted)])?;
-        let notes = fold_notes(&appended, appended.first).union(accepted.notes());
-        Ok(Ack { position: Position { seq: appended.first, epoch: self.epoch }, notes })
+        self.append_with_rule(accepted, drafts, |_| Ok(()))
+    }
+
+    /// Appends an event unless `rule`, which is asked under the log's lock once it is no repeat, refuses it.
+    pub(super) fn append_with_rule(
+        &self,
+        accepted: &Accepted,
+        drafts: &mut Drafts,
+        rule: impl Fn(&mut Decisions) -> Result<()>,
+    ) -> Result<Ack> {
+        self.submit_with(accepted, drafts, How::Wait, rule)?.wait_on(&self.log)
     }
 
     fn submit_accepted(&self, accepted: &Accepted, drafts: &mut Drafts) -> Result<Ticket> {
+        let submitted = self.submit_with(accepted, drafts, How::Ticket, |_| Ok(()))?;
+        Ok(Ticket { log: Arc::clone(&self.log), submitted })
+    }
+
+    fn submit_with(
+        &self,
+        accepted: &Accepted,
+        drafts: &mut Drafts,
+        how: How,
+        rule: impl Fn(&mut Decisions) -> Result<()>,
+    ) -> Result<Submitted> {
         drafts.set_alone(accepted)?;
-        let new = Cell::new(false);
-        let pending = self.log.submit(
-            &[drafts.alone(accepted)],
-            drafts.hints(),
-            |decisions| self.check(decisions, drafts, &new),
-            |decisions| keep(decisions, drafts, &new),
-        )?;
-        Ok(Ticket { log: Arc::clone(&self.log), pending, epoch: self.epoch, notes: accepted.notes() })
+        let pending = self.store(drafts, Some(accepted), how, rule)?;
+        let (repeated, notes) = drafts.alone_fate();
+        Ok(Submitted { pending, repeated, epoch: self.epoch, notes })
     }
 
-    /// Appends what was drafted, all or none.
-    pub(super) fn append(&self, drafts: &Drafts) -> Result<Appended> {
-        self.commit(drafts, &drafts.frames())
-    }
-
-    fn commit(&self, drafts: &Drafts, frames: &[Draft<'_>]) -> Result<Appended> {
-        let new = Cell::new(false);
-        self.log.append(
-            frames,
-            drafts.hints(),
-            |decisions| self.check(decisions, drafts, &new),
-            |decisions| keep(decisions, drafts, &new),
-        )
-    }
-
-    /// Decides under the log's lock; `new` is set where a project is new.
-    fn check(&self, decisions: &mut Decisions, drafts: &Drafts, new: &Cell<bool>) -> Result<()> {
-        new.set(decisions.check(drafts, |project_id| self.state.organisation_of(project_id))?);
-        Ok(())
+    /// Appends what is drafted and no repeat, all or none.
+    pub(super) fn append(&self, drafts: &mut Drafts) -> Result<Appended> {
+        let pending = self.store(drafts, None, How::Wait, |_| Ok(()))?;
+        self.log.wait(pending)
     }
 }
 
-fn keep(decisions: &mut Decisions, drafts: &Drafts, new: &Cell<bool>) {
-    if new.get() {
-        decisions.keep(drafts);
+/// One event on its way, or found to be a repeat.
+#[derive(Debug)]
+struct Submitted {
+    pending: Pending,
+    /// Where it stands, if it is a repeat.
+    repeated: Option<Position>,
+    epoch: Epoch,
+    notes: Notes,
+}
+
+impl Submitted {
+    fn wait_on(self, log: &Log<StoreFold>) -> Result<Ack> {
+        let Self { pending, repeated, epoch, notes } = self;
+        let appended = log.wait(pending)?;
+        if let Some(position) = repeated {
+            return Ok(Ack { position, notes });
+        }
+        let notes = fold_notes(&appended, appended.first).union(notes);
+        Ok(Ack { position: Position { seq: appended.first, epoch }, notes })
     }
 }
 

@@ -4,13 +4,12 @@ use uuid::Uuid;
 
 use super::Store;
 use super::ack::Ack;
-use super::append::fold_notes;
 use super::drafts::Drafts;
 use super::writer::Workspace;
 use crate::envelope::{Accepted, Envelope};
 use crate::error::{Error, Result};
 use crate::format::cursor::CursorKeys;
-use crate::types::{Nanos, Position};
+use crate::types::Nanos;
 
 /// Names a cursor: a small state that a consumer keeps in the log.
 ///
@@ -311,14 +310,7 @@ impl Batch {
         let Some(workspace) = &mut self.workspace else { return Err(Error::ReadOnly) };
         let drafts = &mut workspace.drafts;
         let appended = writer.append(drafts)?;
-        let acks = drafts
-            .events()
-            .map(|(at, notes)| {
-                let seq = appended.first.plus(at as u64);
-                let notes = fold_notes(&appended, seq).union(notes);
-                Ack { position: Position { seq, epoch: writer.epoch }, notes }
-            })
-            .collect();
+        let acks = drafts.acks(&appended, writer.epoch);
         drafts.clear();
         Ok(acks)
     }

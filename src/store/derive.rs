@@ -1,11 +1,13 @@
 //! Derived files: how they are made from the log, written and listed.
 
+pub(super) mod ids;
+
 use std::sync::Arc;
 
-use super::fold::fact_of;
+use super::fold::fragments_of;
 use super::shelf::{RemakeIndex, RemakeRun, Shelf};
 use crate::error::{Error, Result};
-use crate::format::frame::FrameKind;
+use crate::format::frame::{FrameKind, FrameView};
 use crate::format::manifest::{DerivedFile, ProfileRun, SealedSegment};
 use crate::format::names::FileName;
 use crate::index::{self, ActiveIndex, IndexFile, SealedIndex};
@@ -21,12 +23,26 @@ use crate::types::Seq;
 ///
 /// [`Error::Corrupt`] where a frame does not read back.
 pub(super) fn footer(segment: &Segment, end: u64) -> Result<SealedSegment> {
+    footer_with(segment, end, |_| ())
+}
+
+/// The same, and `see` looks at each frame.
+///
+/// # Errors
+///
+/// As [`footer`].
+pub(super) fn footer_with(
+    segment: &Segment,
+    end: u64,
+    mut see: impl FnMut(&FrameView<'_>),
+) -> Result<SealedSegment> {
     let header = segment.header();
     let mut crcs = crc32fast::Hasher::new();
     let mut frames = 0;
     for item in segment.scan(first_offset(segment), end) {
         let (_, _, frame) = item?;
         crcs.update(&frame.crc().to_le_bytes());
+        see(&frame);
         frames += 1;
     }
     Ok(SealedSegment {
@@ -240,9 +256,7 @@ pub(super) fn index_segment(segment: &Segment, end: u64, hash_key: [u8; 16]) -> 
 pub(super) fn fold_facts(segment: &Segment, end: u64, facts: &mut ProfileMap) -> Result<()> {
     for item in segment.scan(first_offset(segment), end) {
         let (_, _, frame) = item?;
-        if let Some(fact) = fact_of(frame.kind(), frame.seq(), frame.keys(), frame.body()) {
-            facts.apply(&fact);
-        }
+        facts.apply_all(fragments_of(frame.kind(), frame.seq(), frame.keys(), frame.body()));
     }
     Ok(())
 }

@@ -1,7 +1,13 @@
 //! Envelopes and cursors on their way into the log: accepted, encoded and checksummed before any lock is taken.
 
+mod fates;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
+use self::fates::Fate;
+use crate::dedupe::{IdTable, MessageHash, MessageHasher};
+use crate::envelope::fact::Fact;
 use crate::envelope::{Accepted, Notes};
 use crate::error::{Error, Result};
 use crate::format::cursor::CursorKeys;
@@ -9,6 +15,9 @@ use crate::format::frame::{FrameFlags, FrameKind, HEADER_LEN};
 use crate::format::keys::EventKeys;
 use crate::index::IdHashes;
 use crate::log::Draft;
+use crate::types::Position;
+
+pub(super) use self::fates::Content;
 
 /// The organisation that a project's envelopes name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +26,9 @@ pub(super) struct Binding {
     pub(super) org_id: [u8; 16],
 }
 
+/// Slots of the table of a batch's ids that are kept from one batch to the next.
+const SLOTS_KEPT: usize = 16 * 1024;
+
 struct Item {
     kind: FrameKind,
     flags: FrameFlags,
@@ -24,25 +36,54 @@ struct Item {
     body: Range<usize>,
     body_crc: u32,
     notes: Notes,
+    /// The hash of its message id, where that is looked up.
+    message: Option<MessageHash>,
+    /// Whether the event states a fact of identity.
+    is_fact: bool,
+    fate: Fate,
+    /// An event with the same message id and other content is stored here, the first one; with seq 0 where it is one of
+    /// this batch.
+    conflict: Option<Position>,
 }
 
 /// Encoded frames in one buffer, used again from one append to the next.
 pub(super) struct Drafts {
     /// Key of the hashes of ids.
     hash_key: [u8; 16],
+    /// None where message ids are not looked up.
+    hasher: Option<MessageHasher>,
     bytes: Vec<u8>,
     items: Vec<Item>,
     /// One for each item.
     hints: Vec<IdHashes>,
     /// One for each project and organisation that come together, with the index of the first item where they do.
     bindings: Vec<(usize, Binding)>,
+    /// Items by the hashes of their message ids, where more than one may have any.
+    ids: IdTable,
+    /// Items whose hash an earlier one has.
+    twins: Vec<usize>,
+    has_ids: bool,
+    has_facts: bool,
+    /// Whether some item is a repeat.
+    is_any_decided: bool,
 }
 
 impl Drafts {
     /// Nothing yet, for the store with this key of the hashes of ids.
-    pub(super) fn new(hash_key: [u8; 16]) -> Self {
-        let (bytes, items, hints, bindings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { hash_key, bytes, items, hints, bindings }
+    pub(super) fn new(hash_key: [u8; 16], hasher: Option<MessageHasher>) -> Self {
+        Self {
+            hash_key,
+            hasher,
+            bytes: Vec::new(),
+            items: Vec::new(),
+            hints: Vec::new(),
+            bindings: Vec::new(),
+            ids: IdTable::default(),
+            twins: Vec::new(),
+            has_ids: false,
+            has_facts: false,
+            is_any_decided: false,
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -50,6 +91,11 @@ impl Drafts {
         self.items.clear();
         self.hints.clear();
         self.bindings.clear();
+        self.ids.clear(SLOTS_KEPT);
+        self.twins.clear();
+        self.has_ids = false;
+        self.has_facts = false;
+        self.is_any_decided = false;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -67,8 +113,11 @@ impl Drafts {
     ///
     /// [`Error::Invalid`] where an id is longer than the format holds.
     pub(super) fn push_event(&mut self, accepted: &Accepted) -> Result<()> {
-        self.push_keys(accepted)?;
+        let message = self.push_keys(accepted)?;
         self.push_body(accepted.body());
+        if let Some(hash) = message {
+            self.enter(hash);
+        }
         Ok(())
     }
 
@@ -79,7 +128,7 @@ impl Drafts {
     /// As [`Drafts::push_event`].
     pub(super) fn set_alone(&mut self, accepted: &Accepted) -> Result<()> {
         self.clear();
-        self.push_keys(accepted)
+        self.push_keys(accepted).map(drop)
     }
 
     /// The frame of the event that was drafted alone; its body stays where it is.
@@ -93,7 +142,16 @@ impl Drafts {
         }
     }
 
-    fn push_keys(&mut self, accepted: &Accepted) -> Result<()> {
+    /// Notes that the last item has this hash.
+    fn enter(&mut self, hash: MessageHash) {
+        let item = self.items.len() - 1;
+        if self.ids.get(hash).next().is_some() {
+            self.twins.push(item);
+        }
+        self.ids.insert(hash, u32::try_from(item).unwrap_or(u32::MAX - 1));
+    }
+
+    fn push_keys(&mut self, accepted: &Accepted) -> Result<Option<MessageHash>> {
         let binding = Binding {
             project_id: accepted.project_id().into_bytes(),
             org_id: accepted.org_id().into_bytes(),
@@ -116,6 +174,10 @@ impl Drafts {
         keys.encode(&mut self.bytes)
             .ok_or_else(|| Error::invalid("envelope", "an id is longer than the format holds"))?;
         self.hints.push(IdHashes::of(&self.hash_key, &keys));
+        let message = self.hasher.as_ref().and_then(|hasher| hasher.of(&keys));
+        self.has_ids |= message.is_some();
+        let is_fact = Fact::is_fact(keys.event_type);
+        self.has_facts |= is_fact;
         let end = self.bytes.len();
         self.items.push(Item {
             kind: FrameKind::Event,
@@ -124,8 +186,12 @@ impl Drafts {
             body: end..end,
             body_crc: accepted.body_crc(),
             notes: accepted.notes(),
+            message,
+            is_fact,
+            fate: Fate::New,
+            conflict: None,
         });
-        Ok(())
+        Ok(message)
     }
 
     /// Adds a cursor's state.
@@ -147,6 +213,10 @@ impl Drafts {
             body: end..end,
             body_crc: crc32fast::hash(state),
             notes: Notes::NONE,
+            message: None,
+            is_fact: false,
+            fate: Fate::New,
+            conflict: None,
         });
         self.push_body(state);
         Ok(())
@@ -167,11 +237,15 @@ impl Drafts {
     }
 
     /// What the fold is told beside each frame.
-    pub(super) fn hints(&self) -> &[IdHashes] {
-        &self.hints
+    pub(super) fn hints(&self) -> Cow<'_, [IdHashes]> {
+        if !self.is_any_decided {
+            return Cow::Borrowed(&self.hints);
+        }
+        let kept = self.items.iter().zip(&self.hints).filter(|(item, _)| item.fate == Fate::New);
+        kept.map(|(_, hint)| *hint).collect()
     }
 
-    /// All frames in order; the list is the caller's.
+    /// The frames that are no repeats in order; the list is the caller's.
     pub(super) fn frames(&self) -> Vec<Draft<'_>> {
         let frame = |item: &Item| Draft {
             kind: item.kind,
@@ -180,16 +254,7 @@ impl Drafts {
             body: self.bytes.get(item.body.clone()).unwrap_or_default(),
             body_crc: item.body_crc,
         };
-        self.items.iter().map(frame).collect()
-    }
-
-    /// The events among the frames, as (index of the frame, notes of accepting it).
-    pub(super) fn events(&self) -> impl Iterator<Item = (usize, Notes)> {
-        self.items
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| item.kind == FrameKind::Event)
-            .map(|(at, item)| (at, item.notes))
+        self.items.iter().filter(|item| item.fate == Fate::New).map(frame).collect()
     }
 }
 

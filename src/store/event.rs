@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::handle::SegmentHandle;
+use crate::envelope::fact::{Fact, FactOrder};
 use crate::envelope::json::write::{write_string, write_u64};
 use crate::envelope::{ValueRef, codec, time};
 use crate::error::Result;
@@ -182,6 +183,20 @@ impl<'v> EventRef<'v> {
     }
 
     /// The record, which was checked with its frame; one that cannot be read has no objects.
+    /// What the event says that the store acts upon, and its place among such facts; none of another type.
+    pub(crate) fn fact(&self) -> Option<(Fact<'v>, FactOrder)> {
+        let EventKeys { event_type, user_id, anonymous_id, timestamp, message_id, .. } = self.keys;
+        let fact = Fact::of(event_type, user_id, anonymous_id, &self.body())?;
+        let message_id = message_id.unwrap_or_default().into();
+        let order = FactOrder { timestamp, message_id, digest: fact.digest() };
+        Some((fact, order))
+    }
+
+    /// The record, as the log has it.
+    pub(crate) const fn record(&self) -> &'v [u8] {
+        self.frame.body()
+    }
+
     fn body(&self) -> codec::Body<'v> {
         codec::decode(self.frame.body()).unwrap_or(codec::Body { properties: None, context: None })
     }

@@ -2,82 +2,24 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
-use super::drafts::{Binding, Drafts, other_organisation};
+use super::decide::Decisions;
 use super::handle::SegmentHandle;
+use super::people::breaks_a_rule;
 use super::seal::{SealJob, SealQueue};
 use super::state::ReadState;
-use crate::envelope::{EventType, codec};
-use crate::error::{Error, Result};
+use crate::envelope::Note;
 use crate::format::cursor::CursorKeys;
 use crate::format::frame::FrameKind;
 use crate::format::keys::EventKeys;
 use crate::index::{ActiveWriter, IdHashes};
 use crate::log::segment::Segment;
 use crate::log::{Fold, FoldNotes, Placed, Rolled};
-use crate::profile::Fragment;
+use crate::profile::{Fragment, Fragments};
 use crate::types::Seq;
 
 /// Events that are looked ahead for their index entries, and for the slots behind those.
 const ENTRIES_AHEAD: usize = 8;
 const SLOTS_AHEAD: usize = 4;
-
-/// What is decided under the log's lock, against all that is staged.
-#[derive(Debug, Default)]
-pub(super) struct Decisions {
-    /// The organisation of each project that was written to or looked up.
-    organisations: HashMap<[u8; 16], [u8; 16]>,
-    /// The binding that was asked for last: most events are of the same project as the one before.
-    last: Option<Binding>,
-}
-
-impl Decisions {
-    /// A project belongs to one organisation, the one its first envelope names. `look_up` finds it in what was
-    /// stored before this process wrote to the project.
-    ///
-    /// Returns whether a project is new, for [`Decisions::keep`].
-    pub(super) fn check(
-        &mut self,
-        drafts: &Drafts,
-        look_up: impl Fn(&[u8; 16]) -> Result<Option<[u8; 16]>>,
-    ) -> Result<bool> {
-        let mut new = false;
-        for (at, (index, binding)) in drafts.bindings().iter().enumerate() {
-            if self.last.as_ref() == Some(binding) {
-                continue;
-            }
-            let mut known = self.organisations.get(&binding.project_id).copied();
-            if known.is_none() {
-                known = look_up(&binding.project_id)?;
-                if let Some(org_id) = known {
-                    self.organisations.insert(binding.project_id, org_id);
-                }
-            }
-            if known.is_none() {
-                let before = drafts.bindings().get(..at).unwrap_or_default();
-                let named = before.iter().find(|(_, named)| named.project_id == binding.project_id);
-                known = named.map(|(_, named)| named.org_id);
-            }
-            match known {
-                None => new = true,
-                Some(org_id) if org_id == binding.org_id => self.last = Some(*binding),
-                Some(_) if drafts.len() == 1 => return Err(other_organisation()),
-                Some(_) => {
-                    return Err(Error::InBatch { index: *index, source: Box::new(other_organisation()) });
-                }
-            }
-        }
-        Ok(new)
-    }
-
-    /// Binds the projects that are new.
-    pub(super) fn keep(&mut self, drafts: &Drafts) {
-        for (_, binding) in drafts.bindings() {
-            self.organisations.entry(binding.project_id).or_insert(binding.org_id);
-        }
-    }
-}
 
 /// Applies frames to the active index and to the profiles.
 pub(super) struct StoreFold {
@@ -87,20 +29,14 @@ pub(super) struct StoreFold {
     pub(super) segment_bytes_max: u64,
 }
 
-/// The fact that a frame states, if it states one.
-pub(super) fn fact_of(kind: FrameKind, seq: Seq, keys: &[u8], body: &[u8]) -> Option<Fragment> {
+/// What a frame says of rows.
+pub(super) fn fragments_of(kind: FrameKind, seq: Seq, keys: &[u8], body: &[u8]) -> Fragments {
     match kind {
-        FrameKind::Event => event_fact(&EventKeys::parse(keys)?, body),
-        FrameKind::Cursor => Some(Fragment::of_cursor(CursorKeys::parse(keys)?, seq, body)),
+        FrameKind::Event => EventKeys::parse(keys).map(|keys| Fragment::of_frame(&keys, body)),
+        FrameKind::Cursor => CursorKeys::parse(keys).map(|keys| Fragment::of_cursor(keys, seq, body)),
         FrameKind::Erased | FrameKind::Roll | FrameKind::Close => None,
     }
-}
-
-fn event_fact(keys: &EventKeys<'_>, body: &[u8]) -> Option<Fragment> {
-    if keys.event_type != EventType::IDENTIFY {
-        return None;
-    }
-    Fragment::from_frame(keys, codec::decode(body).ok()?.context)
+    .unwrap_or_default()
 }
 
 /// The keys of a frame that holds an event.
@@ -109,7 +45,7 @@ pub(super) fn event_keys<'a>(frame: &Placed<'a>) -> Option<EventKeys<'a>> {
     if frame.kind == FrameKind::Event { EventKeys::parse(frame.keys) } else { None }
 }
 
-/// Appends a frame, whose ids were hashed before, to an active index and returns the fact that it states.
+/// Appends a frame, whose ids were hashed before, to an active index and returns what it says of rows.
 ///
 /// `event` is what [`event_keys`] says of it.
 #[inline]
@@ -118,14 +54,14 @@ pub(super) fn index_frame(
     frame: &Placed<'_>,
     event: Option<&EventKeys<'_>>,
     hashes: &IdHashes,
-) -> Option<Fragment> {
+) -> Fragments {
     let Placed { seq, kind, offset, keys, body } = *frame;
     if let Some(event) = event {
         active.push_hashed(offset, event, hashes);
-        return event_fact(event, body);
+        return Fragment::of_frame(event, body);
     }
     active.push_other(offset);
-    if kind == FrameKind::Cursor { fact_of(kind, seq, keys, body) } else { None }
+    if kind == FrameKind::Cursor { fragments_of(kind, seq, keys, body) } else { Fragments::default() }
 }
 
 impl Fold for StoreFold {
@@ -160,12 +96,16 @@ impl Fold for StoreFold {
             if let Some(ahead) = hints.get(at + SLOTS_AHEAD) {
                 self.active.prefetch_slots(ahead);
             }
-            let Some(fact) = index_frame(&mut self.active, &frame, event_keys(&frame).as_ref(), hashes)
-            else {
+            let event = event_keys(&frame);
+            let said = index_frame(&mut self.active, &frame, event.as_ref(), hashes);
+            if said.is_empty() {
                 continue;
-            };
+            }
             let profiles = profiles.get_or_insert_with(|| self.state.profiles.lock());
-            let left = profiles.apply(&fact);
+            let mut left = profiles.apply_all(said);
+            if event.is_some_and(|event| breaks_a_rule(profiles, &event, frame.body)) {
+                left.add(Note::IdentityConflict);
+            }
             if !left.is_empty() {
                 notes.push((frame.seq, left.bits()));
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use super::people::PeopleCache;
 use crate::error::{Error, Result};
 use crate::format::manifest::{EpochStart, GapRange};
 use crate::index::{ActiveIndex, SealedIndex, SegmentIndex, TimeRange};
@@ -164,6 +165,8 @@ pub(crate) struct Snapshot {
     /// The last seq that may be read.
     pub(crate) visible: Seq,
     pub(crate) profiles: ProfileMap,
+    /// Persons that were folded before.
+    pub(crate) people: Arc<PeopleCache>,
     /// In rising order.
     pub(crate) epochs: Arc<[EpochStart]>,
     /// Seqs that repair set aside, in rising order.

@@ -1,15 +1,20 @@
 //! Opening a store: the log is made whole, and what is derived from it is believed, rebuilt or folded anew.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::fold::{Decisions, StoreFold};
+use super::decide::{Decisions, Organisations};
+use super::fold::StoreFold;
 use super::options::Options;
+use super::people::StagedFacts;
+use super::repeats::MessageIds;
 use super::seal::{SealGate, SealQueue, Sealer};
 use super::writer::Writer;
 use super::{Inner, Store};
+use crate::dedupe::MessageHasher;
 use crate::envelope::Acceptor;
 use crate::envelope::address::{AddressHasher, KeyId};
 use crate::error::{Error, Result};
@@ -22,6 +27,7 @@ use crate::storage::{self, Disk};
 use crate::trace;
 
 mod folded;
+mod ids;
 mod rebuild;
 mod tail;
 
@@ -31,6 +37,19 @@ use folded::Folded;
 const SECRET_BYTES: usize = 32;
 /// Longest secret that is read from a file.
 const SECRET_BYTES_MAX: u64 = 4096;
+
+/// Opens the directory of a store, or makes it.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for an empty path, which would be the directory of the process to some calls and nothing to others;
+/// [`Error::NotFound`] and [`Error::Io`].
+pub(super) fn open_directory(path: &Path, create: bool) -> Result<Arc<dyn Disk>> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::invalid("path", "must not be empty"));
+    }
+    Ok(Arc::new(storage::DirDisk::open(path, create)?))
+}
 
 /// Opens for writing.
 pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store> {
@@ -43,9 +62,12 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let limits = Arc::new(options.limits.clone());
 
     let queue = Arc::new(SealQueue::default());
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, Some(&queue))?;
+    let hasher_of_ids = MessageHasher::new(opened.manifest.hash_key, options.id_hash_bits);
+    let ids = MessageIds::new(options.dedupe, options.on_id_conflict, hasher_of_ids).map(Arc::new);
+    let on_corruption = options.on_corruption;
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, on_corruption, Some(&queue), ids.as_deref())?;
     let report = folded.report;
-    let Folded { state, active, jobs, .. } = folded;
+    let Folded { state, active, recent, jobs, .. } = folded;
     let Some(active) = active else { return Err(Error::ReadOnly) };
     let fold = StoreFold {
         active,
@@ -55,7 +77,11 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     };
     let parts = Parts {
         fold,
-        decisions: Decisions::default(),
+        decisions: Decisions {
+            organisations: Organisations::default(),
+            recent,
+            staged_facts: StagedFacts::default(),
+        },
         gate: Box::new(SealGate(Arc::clone(&queue))),
         clock: options.clock.clone(),
         entropy: Arc::clone(&options.entropy),
@@ -74,6 +100,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         marks: Arc::clone(&state.marks),
         state: Arc::clone(&state),
         queue: Arc::clone(&queue),
+        ids: ids.clone(),
     };
     let thread = std::thread::Builder::new()
         .name("envelog-seal".to_owned())
@@ -84,7 +111,9 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         acceptor: Acceptor::new(options.limits.clone(), hasher),
         limits,
         clock: options.clock,
+        entropy: options.entropy,
         state: Arc::clone(&state),
+        ids,
         epoch,
         queue,
         sealer: Mutex::new(Some(thread)),
@@ -102,7 +131,7 @@ pub(super) fn open_reader(disk: Arc<dyn Disk>, options: Options) -> Result<Store
     let opened = crate::log::open::open_reader(&disk, &log_options(&options))?;
     let manifest = Arc::new(ManifestFile::new(Arc::clone(&disk), opened.manifest.clone()));
     let limits = Arc::new(options.limits);
-    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, None)?;
+    let folded = Folded::of(&opened, &disk, &manifest, &limits, options.on_corruption, None, None)?;
     tell(&folded.report, watch);
     let inner = Inner {
         state: folded.state,

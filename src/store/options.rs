@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Store;
+use super::repeats::{Dedupe, OnIdConflict};
 use crate::envelope::IpHashing;
 use crate::error::{Error, Result};
 use crate::format::segment;
 use crate::limits::{
-    LIMIT_BYTES_MAX, LIMIT_COUNT_MAX, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_IN_MEMORY,
-    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MIN_TESTING,
+    IDENTITY_FACTS_MAX, LIMIT_BYTES_MAX, LIMIT_COUNT_MAX, Limits, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_IN_MEMORY, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MIN_TESTING,
 };
 use crate::log::{Durability, OnCorruption, frame_room};
-use crate::storage::{Clock, Disk, Entropy, MemoryDisk, OsEntropy, TimeSource};
+use crate::storage::{Clock, Entropy, MemoryDisk, OsEntropy, TimeSource};
 
 /// How long an opening that waits for the lock sleeps between two attempts.
 const LOCK_RETRY_AFTER: Duration = Duration::from_millis(10);
@@ -40,6 +41,8 @@ const CURSOR_KEYS_BYTES_MAX: usize = 512;
 /// | [`ip_hashing`](Self::ip_hashing) | `Keyed` | | tokens that are stored stay as they are |
 /// | [`scrub_text`](Self::scrub_text) | false | | what is stored stays as it is |
 /// | [`secret`](Self::secret) | random, kept in the store | from 16 bytes | the same address gets another token |
+/// | [`dedupe`](Self::dedupe) | `All` | | what is looked up from now on is what is stored, whatever was said before |
+/// | [`on_id_conflict`](Self::on_id_conflict) | `Refuse` | | holds for appends from now on |
 /// | [`clock`](Self::clock) | the system's | | times of receipt never fall, whatever the clock says |
 ///
 /// They are checked when the store is opened: one out of its range is [`Error::Invalid`], with the option's name, and
@@ -76,6 +79,10 @@ pub struct Options {
     pub(crate) ip_hashing: IpHashing,
     pub(crate) scrub_text: bool,
     pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) dedupe: Dedupe,
+    pub(crate) on_id_conflict: OnIdConflict,
+    /// Bits of the hash of a message id that count.
+    pub(crate) id_hash_bits: u32,
     pub(crate) clock: TimeSource,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -100,6 +107,9 @@ impl Options {
             ip_hashing: IpHashing::default(),
             scrub_text: false,
             secret: None,
+            dedupe: Dedupe::default(),
+            on_id_conflict: OnIdConflict::default(),
+            id_hash_bits: u64::BITS,
             clock: TimeSource::default(),
             entropy: Arc::new(OsEntropy),
         }
@@ -182,6 +192,24 @@ impl Options {
         self
     }
 
+    /// How far back a `messageId` is looked up, so that a retry stores nothing. Default: [`Dedupe::All`].
+    ///
+    /// What is looked up is looked up exactly, after any crash and whatever earlier openings said. Where they looked up
+    /// less, opening reads what it needs of the log to make up for it; [`Store::recovery`] tells. A store that is open
+    /// for reading takes no notice of it.
+    pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
+        self.dedupe = dedupe;
+        self
+    }
+
+    /// What happens to an event whose `messageId` was used before with other content. Default: [`OnIdConflict::Refuse`].
+    ///
+    /// It means nothing with [`Dedupe::Off`].
+    pub fn on_id_conflict(mut self, policy: OnIdConflict) -> Self {
+        self.on_id_conflict = policy;
+        self
+    }
+
     /// The clock that stamps events and says when they were received. Default: the operating system's.
     ///
     /// Times of receipt never fall within a store: while the clock is behind the last one, that one is used again.
@@ -196,6 +224,13 @@ impl Options {
     #[cfg(any(test, feature = "testing"))]
     pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
         self.entropy = entropy;
+        self
+    }
+
+    /// How many bits of the hash of a message id count, so that different ids have the same one. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn id_hash_bits(mut self, bits: u32) -> Self {
+        self.id_hash_bits = bits;
         self
     }
 
@@ -215,7 +250,7 @@ impl Options {
     ///
     /// [`Error::Locked`] while another writer has it, [`Error::NotFound`], [`Error::UnsupportedFormat`],
     /// [`Error::Corrupt`] and [`Error::MissingSegment`] with nothing changed, [`Error::Invalid`] for an option out of
-    /// range, [`Error::NoSpace`], [`Error::Io`].
+    /// range and for an empty path, [`Error::NoSpace`], [`Error::Io`].
     ///
     /// # Examples
     ///
@@ -233,7 +268,7 @@ impl Options {
     /// ```
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         self.check()?;
-        let disk: Arc<dyn Disk> = Arc::new(crate::storage::DirDisk::open(path.as_ref(), self.create)?);
+        let disk = super::open::open_directory(path.as_ref(), self.create)?;
         self.retry(|| super::open::open_writer(Arc::clone(&disk), self.clone()))
     }
 
@@ -263,7 +298,7 @@ impl Options {
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
         self.check()?;
-        let disk: Arc<dyn Disk> = Arc::new(crate::storage::DirDisk::open(path.as_ref(), false)?);
+        let disk = super::open::open_directory(path.as_ref(), false)?;
         self.retry(|| super::open::open_reader(Arc::clone(&disk), self.clone()))
     }
 
@@ -309,7 +344,7 @@ impl Options {
     #[cfg(any(test, feature = "testing"))]
     pub fn open_on(self, disk: &crate::storage::sim::SimDisk) -> Result<Store> {
         self.check()?;
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let disk: Arc<dyn crate::storage::Disk> = Arc::new(disk.clone());
         self.retry(|| super::open::open_writer(Arc::clone(&disk), self.clone()))
     }
 
@@ -321,7 +356,7 @@ impl Options {
     #[cfg(any(test, feature = "testing"))]
     pub fn open_read_only_on(self, disk: &crate::storage::sim::SimDisk) -> Result<Store> {
         self.check()?;
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let disk: Arc<dyn crate::storage::Disk> = Arc::new(disk.clone());
         self.retry(|| super::open::open_reader(Arc::clone(&disk), self.clone()))
     }
 
@@ -380,6 +415,7 @@ impl Options {
             ("limits.event_bytes_max", limits.event_bytes_max, LIMIT_BYTES_MAX),
             ("limits.traits_max", limits.traits_max, LIMIT_COUNT_MAX),
             ("limits.traits_bytes_max", limits.traits_bytes_max, LIMIT_BYTES_MAX),
+            ("limits.members_max", limits.members_max, IDENTITY_FACTS_MAX),
             ("limits.cursor_state_bytes_max", limits.cursor_state_bytes_max, LIMIT_BYTES_MAX),
         ] {
             if value == 0 || value > max {

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::event::Event;
 use super::handle::SnapshotSource;
+use super::people::{Explanation, IdentityConflict, TraitChange};
 use super::view::{Activity, NameCount, View};
 use crate::error::Result;
 use crate::profile::{PersonRef, Profile, TraitName};
@@ -104,6 +106,97 @@ impl Project {
     /// ```
     pub fn profile<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Profile>> {
         self.view()?.profile(person)
+    }
+
+    /// What the profile of a person was at a time of events; see [`View::profile_at`].
+    ///
+    /// # Errors
+    ///
+    /// As [`View::profile_at`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{DateTime, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let before = DateTime::from_timestamp(0, 0).expect("is in range");
+    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+    /// assert!(store.project(project).profile_at("u_1", before)?.is_none());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    pub fn profile_at<'p>(
+        &self,
+        person: impl Into<PersonRef<'p>>,
+        time: DateTime<Utc>,
+    ) -> Result<Option<Profile>> {
+        self.view()?.profile_at(person, time)
+    }
+
+    /// How the traits of a person came to be what they are; see [`View::profile_history`].
+    ///
+    /// # Errors
+    ///
+    /// As [`View::profile_history`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
+    /// assert_eq!(store.project(project).profile_history("u_1")?[0].name, "plan");
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    pub fn profile_history<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Vec<TraitChange>> {
+        self.view()?.profile_history(person)
+    }
+
+    /// Whose the event at a position is, and why; see [`View::explain`].
+    ///
+    /// # Errors
+    ///
+    /// As [`View::explain`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    /// let ack = store.scope(org, project, "billing").track("order.placed").user("u_1").append()?;
+    /// let explanation = store.project(project).explain(ack.position)?.expect("it was stored");
+    /// assert_eq!(
+    ///     explanation.to_string(),
+    ///     "user u_1\n  the event has the userId of user u_1\n  user u_1 belongs to nobody else"
+    /// );
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    pub fn explain(&self, position: Position) -> Result<Option<Explanation>> {
+        self.view()?.explain(position)
+    }
+
+    /// The facts of identity that have no effect; see [`View::identity_conflicts`].
+    ///
+    /// # Errors
+    ///
+    /// As [`View::identity_conflicts`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// assert!(store.project(Uuid::from_u128(2)).identity_conflicts()?.is_empty());
+    /// # Ok::<(), envelog::Error>(())
+    /// ```
+    pub fn identity_conflicts(&self) -> Result<Vec<IdentityConflict>> {
+        self.view()?.identity_conflicts()
     }
 
     /// The newest events of a person by timestamp, newest first, at most `newest` of them.

@@ -147,7 +147,16 @@ impl Scope {
         Identify { scope: self.clone(), envelope }
     }
 
-    fn next_stamp(&self) -> Result<Nanos> {
+    /// The envelope that states an act of identity.
+    pub(super) fn envelope_of_act(&self, event_type: &str, user_id: &str) -> Envelope {
+        Envelope::new(self.org_id, self.project_id, PROFILES_MODULE, event_type).user(user_id)
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn next_stamp(&self) -> Result<Nanos> {
         let now = self.store.writer()?.now().get();
         let mut last = self.stamped.load(Ordering::Relaxed);
         // Relaxed: the number stands for itself; nothing else is ordered by it.

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::derive::{self, Derived};
 use super::handle::SegmentHandle;
+use super::repeats::MessageIds;
 use super::shelf::{Mending, Shelved};
 use super::state::ReadState;
 use crate::error::{Error, Result};
@@ -197,6 +198,8 @@ pub(super) struct Sealer {
     pub(super) marks: Arc<Marks>,
     pub(super) state: Arc<ReadState>,
     pub(super) queue: Arc<SealQueue>,
+    /// None where message ids are not looked up.
+    pub(super) ids: Option<Arc<MessageIds>>,
 }
 
 impl Sealer {
@@ -255,6 +258,14 @@ impl Sealer {
                 write()?;
                 self.state.profiles.lock().renewed(&Arc::new(derived.open_run(listed)?));
             }
+            FileName::IdsRun(number) => {
+                // As above.
+                let listed = manifest.ids.iter().find(|run| run.number == number);
+                let (Some(listed), Some(ids)) = (listed, &self.ids) else { return Ok(()) };
+                write()?;
+                let run = Arc::new(derived.open_ids(&ids.hasher, listed)?);
+                ids.relist(&manifest.ids, Some((number, run)));
+            }
             FileName::Segment(_) => {}
         }
         Ok(())
@@ -266,11 +277,20 @@ impl Sealer {
         // No derived thing runs ahead of the durable log.
         sync_rolled(&job.rolled, &self.marks)?;
         let derived = self.derived();
-        let footer = derive::footer(&job.rolled.segment, job.rolled.end)?;
+        let mut entries = Vec::new();
+        let footer = derive::footer_with(&job.rolled.segment, job.rolled.end, |frame| {
+            if let Some(ids) = &self.ids {
+                entries.extend(derive::ids::entry_of(&ids.hasher, frame));
+            }
+        })?;
         self.state.shelf.put(footer, &job.rolled.segment);
         let (listed_index, index) = derived.write_index(&job.rolled.segment, &footer, &job.index)?;
         let first_seq = job.rolled.segment.base_seq();
         let (listed_run, run) = derived.write_run(first_seq, job.rolled.last_seq, &job.frozen.delta)?;
+        let seqs = (first_seq, job.rolled.last_seq);
+        let ids = self.ids.as_deref();
+        let written = ids.map(|ids| derived.write_ids(&ids.hasher, seqs, &mut entries, listed_run.number));
+        let listed_ids = written.transpose()?;
         self.disk.sync_dir()?;
         self.manifest.update(|manifest| {
             let mut footer = footer;
@@ -279,12 +299,21 @@ impl Sealer {
             manifest.next_segment = manifest.next_segment.max(footer.id.next());
             manifest.next_run = listed_run.number + 1;
             manifest.runs.push(listed_run);
+            if let Some((listed, _)) = listed_ids.as_ref() {
+                derive::ids::list(manifest, *listed);
+            }
         })?;
+        if let (Some(ids), Some((listed, run))) = (ids, listed_ids) {
+            ids.relist(&self.manifest.current().ids, run.map(|run| (listed.number, run)));
+        }
         let segment = Arc::clone(&job.rolled.segment);
         let id = segment.id();
         segment.release_file();
         self.state.replace(id, SegmentHandle::sealed(segment, Arc::new(index)));
         self.state.profiles.lock().flushed(Arc::new(run));
+        if let Some(ids) = ids {
+            ids.add_segment(first_seq, job.rolled.last_seq);
+        }
         trace::info!(
             SEAL, file = job.rolled.segment.name(), frames = footer.frames, bytes = footer.end,
             took_ms = watch.millis();
@@ -293,6 +322,10 @@ impl Sealer {
         if let Err(error) = self.compact(&derived) {
             // It costs nothing but the room; the next one tries again.
             trace::warn!(SEAL, error = trace::shown(&error); "profile runs could not be merged");
+        }
+        if let Some(Err(error)) = ids.map(|ids| derived.compact_ids(ids)) {
+            // As above.
+            trace::warn!(SEAL, error = trace::shown(&error); "runs of message ids could not be merged");
         }
         Ok(())
     }

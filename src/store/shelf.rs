@@ -16,15 +16,16 @@ use parking_lot::RwLock;
 
 use super::derive::{self, index_origin};
 use super::seal::SealQueue;
+use crate::dedupe::{self, MessageHasher};
 use crate::error::{Error, Result};
-use crate::format::manifest::{ProfileRun, SealedSegment};
+use crate::format::manifest::{IdsRun, ProfileRun, SealedSegment};
 use crate::format::names::FileName;
 use crate::limits::Limits;
 use crate::log::segment::Segment;
 use crate::profile::{self, Merge, ProfileMap, Source};
 use crate::storage::{MemoryFile, Remake};
 use crate::trace;
-use crate::types::SegmentId;
+use crate::types::{SegmentId, Seq};
 
 /// A sealed segment and its line in the manifest.
 #[derive(Debug, Clone)]
@@ -80,6 +81,14 @@ impl Shelf {
         self.sealed.read().iter().find(|shelved| shelved.footer.id == id).cloned()
     }
 
+    /// The segments of the frames from one seq to another.
+    fn between(&self, first_seq: Seq, last_seq: Seq) -> Vec<Shelved> {
+        let is_in = |shelved: &&Shelved| {
+            first_seq <= shelved.footer.base_seq && shelved.footer.last_seq() <= last_seq
+        };
+        self.sealed.read().iter().filter(is_in).cloned().collect()
+    }
+
     /// How many files were found damaged and made anew since the store was opened.
     pub(super) fn rebuilt(&self) -> u64 {
         self.rebuilt.load(Ordering::Relaxed)
@@ -115,6 +124,35 @@ impl Remake for RemakeIndex {
     }
 }
 
+/// Makes a run of message ids anew.
+#[derive(Debug)]
+pub(super) struct RemakeIds {
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) hasher: MessageHasher,
+    pub(super) listed: IdsRun,
+}
+
+impl Remake for RemakeIds {
+    fn remake(&self, _: &Error) -> Result<Option<Arc<[u8]>>> {
+        let Self { shelf, hasher, listed } = self;
+        let mut entries = Vec::new();
+        for Shelved { footer, segment } in shelf.between(listed.first_seq, listed.last_seq) {
+            derive::ids::gather(&segment, footer.end, hasher, &mut entries)?;
+        }
+        let origin = dedupe::Origin {
+            store_id: shelf.store_id,
+            hash_check: hasher.check(),
+            number: listed.number,
+            first_seq: listed.first_seq,
+            last_seq: listed.last_seq,
+        };
+        let name = FileName::IdsRun(listed.number);
+        let file = MemoryFile::new(name.to_string());
+        let made = derive::ids::write(&file, &origin, &mut entries)?;
+        Ok((made == *listed).then(|| shelf.remade(name, file.into_bytes())))
+    }
+}
+
 /// Makes a run anew.
 #[derive(Debug)]
 pub(super) struct RemakeRun {
@@ -125,10 +163,7 @@ pub(super) struct RemakeRun {
 impl Remake for RemakeRun {
     fn remake(&self, _: &Error) -> Result<Option<Arc<[u8]>>> {
         let Self { shelf, listed } = self;
-        let is_in = |shelved: &&Shelved| {
-            listed.first_seq <= shelved.footer.base_seq && shelved.footer.last_seq() <= listed.last_seq
-        };
-        let segments: Vec<Shelved> = shelf.sealed.read().iter().filter(is_in).cloned().collect();
+        let segments = shelf.between(listed.first_seq, listed.last_seq);
         let mut facts = ProfileMap::new(Vec::new(), shelf.hash_key, Arc::clone(&shelf.limits));
         for Shelved { footer, segment } in &segments {
             derive::fold_facts(segment, footer.end, &mut facts)?;

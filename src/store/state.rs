@@ -10,13 +10,15 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::handle::{SegmentHandle, Segments, Snapshot, SnapshotSource};
+use super::people::PeopleCache;
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
+use crate::format::frame::FrameView;
 use crate::format::keys::EventKeys;
-use crate::format::manifest::{EpochStart, GapRange};
+use crate::format::manifest::{EpochStart, GapRange, epoch_of};
 use crate::log::Marks;
 use crate::profile::ProfileMap;
-use crate::types::SegmentId;
+use crate::types::{Position, SegmentId, Seq};
 
 /// The shared reading side of an open store.
 pub(super) struct ReadState {
@@ -24,6 +26,8 @@ pub(super) struct ReadState {
     /// In the order of their seqs; the last one is written to.
     pub(super) segments: RwLock<Arc<Segments>>,
     pub(super) profiles: Mutex<ProfileMap>,
+    /// Has a lock of its own, which is held for a look and never with another.
+    pub(super) people: Arc<PeopleCache>,
     /// What derived files are made of.
     pub(super) shelf: Arc<Shelf>,
     pub(super) epochs: Arc<[EpochStart]>,
@@ -85,6 +89,40 @@ impl ReadState {
 }
 
 impl ReadState {
+    /// The position of a seq.
+    pub(super) fn position_of(&self, seq: Seq) -> Position {
+        Position { seq, epoch: epoch_of(&self.epochs, seq) }
+    }
+
+    /// Looks at the visible frame with this seq; `None` where there is none, or where it cannot be read and damage is
+    /// quarantined.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading a record.
+    pub(super) fn with_frame<T>(
+        &self,
+        seq: Seq,
+        look: impl FnOnce(&FrameView<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let visible = self.marks.visible();
+        let segments = Arc::clone(&self.segments.read());
+        let at = segments.begun_by(seq).checked_sub(1).and_then(|at| segments.get(at as usize));
+        let Some((handle, ordinal)) = at.and_then(|handle| Some((handle, handle.segment.ordinal_of(seq)?)))
+        else {
+            return Ok(None);
+        };
+        let index = handle.index_until(visible);
+        if ordinal.get() >= index.frames() {
+            return Ok(None);
+        }
+        match handle.segment.frame(ordinal, index.offset(ordinal)?) {
+            Ok(frame) => Ok(Some(look(&frame))),
+            Err(Error::Gap { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The projects that have visible events, in the order of their ids.
     pub(super) fn projects(&self) -> Result<Vec<Uuid>> {
         let snapshot = self.snapshot()?;
@@ -107,6 +145,7 @@ impl SnapshotSource for ReadState {
             segments,
             visible,
             profiles: profiles.clone(),
+            people: Arc::clone(&self.people),
             epochs: Arc::clone(&self.epochs),
             gaps: Arc::clone(&self.gaps),
             hash_key: self.hash_key,

@@ -48,6 +48,8 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Bytes of profile runs.
     pub profile_bytes: u64,
+    /// Bytes of the runs of message ids of sealed segments.
+    pub ids_bytes: u64,
     /// Profile runs. Merging keeps them few: about as many as the logarithm of the number of segments.
     pub profile_runs: u64,
     /// Damaged derived files that wait to be replaced.
@@ -122,6 +124,7 @@ impl Store {
                 .map(|file| file.len)
                 .sum(),
             profile_bytes: manifest.runs.iter().map(|run| run.file.len).sum(),
+            ids_bytes: manifest.ids.iter().map(|run| run.file.len).sum(),
             profile_runs: manifest.runs.len() as u64,
             unmended: 0,
             visible: snapshot.visible,

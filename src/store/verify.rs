@@ -26,13 +26,14 @@ use self::names::Names;
 use self::patient::PatientDisk;
 use self::report::{finding, of_error};
 use super::Store;
+use super::open::open_directory;
 use crate::error::{Error, Result};
 use crate::format::manifest::{Manifest, SealedSegment};
 use crate::format::names::{FileName, MANIFEST};
 use crate::format::segment::HEADER_LEN;
 use crate::log::open::is_half_made;
 use crate::log::{manifest_file, scan};
-use crate::storage::{DirDisk, Disk, LockMode};
+use crate::storage::{Disk, LockMode};
 use crate::types::Seq;
 
 pub use self::report::{Finding, Severity, VerifyLevel, VerifyReport};
@@ -46,7 +47,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Locked`] while a writer has the store, [`Error::NotFound`] where the directory holds nothing of one,
-    /// [`Error::Io`] where the directory itself cannot be read. What is wrong with a file is a finding and no error.
+    /// [`Error::Invalid`] for an empty path, [`Error::Io`] where the directory itself cannot be read. What is wrong with a file is a finding and no error.
     ///
     /// # Examples
     ///
@@ -63,7 +64,7 @@ impl Store {
     /// # }
     /// ```
     pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
-        verify(Arc::new(DirDisk::open(path.as_ref(), false)?), level)
+        verify(open_directory(path.as_ref(), false)?, level)
     }
 
     /// Checks the store on a simulated disk. For tests.
@@ -128,7 +129,8 @@ impl Check<'_> {
 
     /// Checks all that a manifest lists, and the segments behind it.
     fn listed(&self, manifest: &Manifest, names: &Names, report: &mut VerifyReport) {
-        let mut remaking = (self.level >= VerifyLevel::Deep).then(|| Remaking::new(manifest));
+        let ids = derived::ids::check(self.disk, manifest, self.level, report);
+        let mut remaking = (self.level >= VerifyLevel::Deep).then(|| Remaking::new(manifest, ids));
         let mut last = Seq::ZERO;
         let mut header_len = HEADER_LEN;
         for footer in &manifest.segments {
@@ -153,7 +155,7 @@ impl Check<'_> {
             derived::check_index(self.disk, manifest.store_id, footer, self.level, report);
         }
         if let Some(remaking) = &mut remaking {
-            remaking.end_run(report);
+            remaking.end_all(report);
         }
         tail::check(self, manifest, (&names.unsealed(manifest), header_len), report);
         derived::check_runs(self.disk, manifest, self.level, report);
@@ -202,8 +204,10 @@ impl Check<'_> {
     /// Tells what the disk could not read.
     fn tell_unreadable(&self, report: &mut VerifyReport) {
         for (name, range) in self.disk.unreadable() {
-            let is_derived =
-                matches!(FileName::parse(&name), Some(FileName::Index(_) | FileName::ProfileRun(_)));
+            let is_derived = matches!(
+                FileName::parse(&name),
+                Some(FileName::Index(_) | FileName::ProfileRun(_) | FileName::IdsRun(_))
+            );
             let (severity, advice) =
                 if is_derived { (Severity::Derived, derived::REMADE) } else { (Severity::Damage, LOST) };
             let what = format!("the disk cannot read {} bytes", range.end - range.start);

@@ -13,7 +13,7 @@ use crate::envelope::time;
 use crate::error::{Error, Result};
 use crate::format::manifest::{epoch_of, taken_back};
 use crate::index::{IdHash, IdKind, NameSummary, TimeRange};
-use crate::profile::{PersonRef, Profile, Profiles, TraitName};
+use crate::profile::PersonRef;
 use crate::types::{Ordinal, Position, Seq};
 
 /// A moment of one project: all answers from one view agree with each other, whatever is appended meanwhile.
@@ -139,111 +139,6 @@ impl View {
     /// say [`PersonRef::Anonymous`].
     pub fn timeline<'p>(&self, person: impl Into<PersonRef<'p>>) -> Timeline<'_> {
         Timeline::new(self, person.into())
-    }
-
-    /// The profile of a person, if an identify made one. A `&str` is a user's id.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use envelog::{Store, Uuid};
-    ///
-    /// let store = Store::in_memory()?;
-    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
-    ///
-    /// let view = store.project(project).view()?;
-    /// let profile = view.profile("u_1")?.expect("identified above");
-    /// assert_eq!(profile.traits_json(), r#"{"plan":"pro"}"#);
-    /// assert!(view.profile("u_2")?.is_none());
-    /// # Ok::<(), envelog::Error>(())
-    /// ```
-    pub fn profile<'p>(&self, person: impl Into<PersonRef<'p>>) -> Result<Option<Profile>> {
-        self.pinned.snapshot.profiles.get(self.pinned.project_id, person.into())
-    }
-
-    /// All profiles of the project, users by their ids and then devices by theirs, in byte order.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too; later damage
-    /// is an item.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use envelog::{Store, Uuid};
-    ///
-    /// let store = Store::in_memory()?;
-    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    /// store.scope(org, project, "billing").identify("u_1").set("plan", "pro").append()?;
-    ///
-    /// for profile in store.project(project).view()?.profiles()? {
-    ///     assert_eq!(profile?.id(), "u_1");
-    /// }
-    /// # Ok::<(), envelog::Error>(())
-    /// ```
-    pub fn profiles(&self) -> Result<Profiles<'_>> {
-        self.pinned.snapshot.profiles.profiles(self.pinned.project_id, None)
-    }
-
-    /// The names of the traits in use, in byte order, and what kinds of values they have. It reads all profiles.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use envelog::{Kind, Store, Uuid};
-    ///
-    /// let store = Store::in_memory()?;
-    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    /// store.scope(org, project, "billing").identify("u_1").set("seats", 5).append()?;
-    ///
-    /// let traits = store.project(project).view()?.traits()?;
-    /// assert_eq!((traits[0].name.as_str(), traits[0].kinds.as_slice()), ("seats", &[Kind::Number][..]));
-    /// # Ok::<(), envelog::Error>(())
-    /// ```
-    pub fn traits(&self) -> Result<Vec<TraitName>> {
-        self.pinned.snapshot.profiles.traits(self.pinned.project_id)
-    }
-
-    /// All profiles as one JSON text that depends on the events alone and not on how they arrived.
-    ///
-    /// It is a list with one profile a line: person, members, state, and each trait with its value and the time of
-    /// the event that set it; neither seqs nor times of receipt.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use envelog::{DateTime, Envelope, Store, Uuid};
-    /// # let directory = tempfile::tempdir().unwrap();
-    /// let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    /// let identify = |second: i64, plan: &str| {
-    ///     let at = DateTime::from_timestamp(1_710_325_274 + second, 0).unwrap();
-    ///     Envelope::new(org, project, "profiles", "identify").user("u_1").at(at).with_trait("plan", plan)
-    /// };
-    /// let (one, other) = (Store::open(directory.path().join("one"))?, Store::open(directory.path().join("other"))?);
-    /// one.append_batch([identify(0, "free"), identify(1, "pro")])?;
-    /// other.append_batch([identify(1, "pro"), identify(0, "free"), identify(1, "pro")])?;
-    ///
-    /// let json = one.project(project).view()?.profiles_canonical_json()?;
-    /// assert!(json.contains(r#""plan":{"value":"pro","#));
-    /// assert_eq!(json, other.project(project).view()?.profiles_canonical_json()?);
-    /// # Ok::<(), envelog::Error>(())
-    /// ```
-    pub fn profiles_canonical_json(&self) -> Result<String> {
-        self.pinned.snapshot.profiles.canonical_json(self.pinned.project_id)
     }
 
     /// First and last time and number of the events of a person's timeline; `None` if there are none.

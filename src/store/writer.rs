@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 
 use super::drafts::Drafts;
 use super::fold::StoreFold;
+use super::repeats::MessageIds;
 use super::seal::SealQueue;
 use super::state::ReadState;
 use crate::envelope::{Accepted, Acceptor, Scratch};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::storage::TimeSource;
+use crate::storage::{Entropy, TimeSource};
 use crate::trace;
 use crate::types::{Epoch, Nanos};
 
@@ -35,7 +36,10 @@ pub(super) struct Writer {
     pub(super) acceptor: Acceptor,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: TimeSource,
+    pub(super) entropy: Arc<dyn Entropy>,
     pub(super) state: Arc<ReadState>,
+    /// None where message ids are not looked up.
+    pub(super) ids: Option<Arc<MessageIds>>,
     /// The epoch of everything that is written until the store is opened anew.
     pub(super) epoch: Epoch,
     pub(super) queue: Arc<SealQueue>,
@@ -63,7 +67,7 @@ impl Writer {
             Box::new(Workspace {
                 scratch: self.acceptor.scratch(),
                 accepted: Accepted::default(),
-                drafts: Drafts::new(self.state.hash_key),
+                drafts: Drafts::new(self.state.hash_key, self.ids.as_ref().map(|ids| ids.hasher)),
             })
         })
     }

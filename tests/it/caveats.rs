@@ -121,29 +121,38 @@ fn no_segment_ever_gets_shorter() {
 }
 
 #[test]
-fn a_message_id_used_again_is_stored_again() {
+fn a_retry_without_a_message_id_is_stored_twice_and_other_content_is_refused() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
+    for _ in 0..2 {
+        store.append(plain("order.placed")).unwrap();
+    }
+    assert_eq!(count(&store), 2);
     let first = store.append(plain("order.placed").message_id("m_1")).unwrap();
     let second = store.append(plain("order.placed").message_id("m_1")).unwrap();
-    assert_ne!(first.position, second.position);
-    assert_eq!(count(&store), 2);
+    assert_eq!(first.position, second.position);
+    let other = store.append(plain("order.paid").message_id("m_1"));
+    assert!(matches!(other, Err(Error::IdConflict { .. })));
+    assert_eq!(count(&store), 3);
 }
 
 #[test]
-fn an_alias_and_a_device_seen_with_a_user_join_no_profiles() {
+fn identified_users_stay_apart_and_a_shared_device_belongs_to_nobody() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
-    store.append(plain("identify").anonymous("d_1").with_trait("seen", true)).unwrap();
-    store.append(plain("identify").user("u_1").anonymous("d_1").with_trait("plan", "pro")).unwrap();
-    let from: Object = [("kind", Value::from("anonymous")), ("id", Value::from("d_1"))].into_iter().collect();
+    store.append(plain("page.viewed").anonymous("d_1")).unwrap();
+    for user in ["u_1", "u_2"] {
+        store.append(plain("identify").user(user).anonymous("d_1").with_trait("name", user)).unwrap();
+    }
+    store.append(plain("page.viewed").anonymous("d_1")).unwrap();
+    let from: Object = [("kind", Value::from("user")), ("id", Value::from("u_2"))].into_iter().collect();
     store.append(plain("identity.aliased").user("u_1").property("from", from)).unwrap();
     let view = store.project(PROJECT).view().unwrap();
-    let user = view.profile("u_1").unwrap().unwrap();
-    assert!(user.trait_value("plan").is_some() && user.trait_value("seen").is_none());
-    let device = view.profile(PersonRef::Anonymous("d_1")).unwrap().unwrap();
-    assert!(device.trait_value("seen").is_some() && device.trait_value("plan").is_none());
-    assert_eq!(view.timeline("u_1").iter().count(), 2, "the device's own event is not among the user's");
+    let name = |user: &str| view.profile(user).unwrap().unwrap().get("name").unwrap().value.to_value();
+    assert_eq!((name("u_1"), name("u_2")), (Value::from("u_1"), Value::from("u_2")));
+    assert_eq!(view.timeline("u_1").iter().count(), 3, "what the device did at first is the first user's");
+    assert_eq!(view.timeline(PersonRef::Anonymous("d_1")).iter().count(), 1);
+    assert_eq!(view.identity_conflicts().unwrap().len(), 2);
 }
 
 fn token_of(store: &Store, address: &str) -> String {

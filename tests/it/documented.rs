@@ -152,7 +152,10 @@ fn surface() -> BTreeMap<String, Vec<Item>> {
             continue;
         }
         let mut items = items(&fs::read_to_string(&path).unwrap());
-        let is_public = |item: &Item| exported.contains(ident(&item.name)) || file == "sample/mod.rs";
+        let is_public = |item: &Item| {
+            let is_in_public_module = file == "sample/mod.rs" || file.starts_with("interop/");
+            exported.contains(ident(&item.name)) || is_in_public_module
+        };
         items.retain(is_public);
         if !items.is_empty() {
             surface.insert(file, items);

@@ -58,7 +58,8 @@ fn a_full_simulated_disk_refuses_appends_until_there_is_room() {
             shown.promise_all();
             let found = shown.verify(&store);
             answers::check(&store, &found.kept, &mut rng, Thorough::No);
-            disk.set_capacity(Some(disk.used_bytes() + 30_000));
+            // Two segments may wait to be sealed, each with an index and two runs, and the next one to be filled.
+            disk.set_capacity(Some(disk.used_bytes() + 48_000));
             let done = work(&store, &mut rng, &numbers, Work { threads: 1, calls: 3, stops_at_error: false });
             let mut resumed = done[0].iter().any(|attempt| attempt.outcome != Outcome::Refused);
             history.add(done, store.durable().get());

@@ -16,10 +16,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["error", "limits", "trace", "types", "format", "storage"]),
     ("index", &["error", "limits", "types", "format", "storage"]),
     ("profile", &["error", "limits", "types", "envelope", "format", "storage"]),
+    ("identity", &["error", "limits", "types", "envelope", "format", "storage"]),
+    ("dedupe", &["error", "limits", "types", "format", "storage"]),
     (
         "store",
-        &["error", "limits", "trace", "types", "envelope", "format", "storage", "log", "index", "profile"],
+        &[
+            "error", "limits", "trace", "types", "envelope", "format", "storage", "log", "index", "profile",
+            "dedupe", "identity",
+        ],
     ),
+    ("interop", &["error", "limits", "types", "envelope", "store"]),
     ("sample", &[]),
 ];
 

@@ -318,6 +318,53 @@ fn the_figures_say_what_state_the_store_is_in() {
 }
 
 #[test]
+fn an_append_that_waits_for_the_sealer_is_counted() {
+    let disk = SimDisk::default();
+    let options = Options::new().durability(Durability::Buffered).tiny_segments(8192);
+    let store = options.open_on(&disk).unwrap();
+    let waits = || store.stats().unwrap().seal_waits;
+    let text = "x".repeat(500);
+    let append = |number| store.append(envelope(number).property("text", text.as_str()));
+    append(0).unwrap();
+    // Nothing is sealed without the manifest, whose new version gets its name last.
+    disk.fail(FaultPlan {
+        after_ops: 0,
+        kind: FaultKind::Eio,
+        sticky: true,
+        ops: OpMask::of(OpKind::Rename),
+    });
+    let mut stored = 1;
+    let refused = loop {
+        assert_eq!(waits(), 0, "two segments may wait to be sealed, and no append waits for them");
+        match append(stored) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, Error::Io { .. }), "{refused}");
+    assert_eq!((waits(), store.stats().unwrap().unsealed_segments), (1, 2));
+    append(stored).unwrap_err();
+    assert_eq!(waits(), 2);
+
+    disk.heal();
+    append(stored).unwrap();
+    assert_eq!(waits(), 3, "this one waited until a segment was sealed");
+    assert_eq!(numbers(&store), (0..=stored).collect::<Vec<_>>());
+    store.close().unwrap();
+}
+
+#[test]
+fn an_empty_path_is_refused_by_name() {
+    let refused = |error: Error| {
+        assert!(matches!(error, Error::Invalid { .. }), "{error}");
+        assert_eq!(error.to_string(), "path: must not be empty");
+    };
+    refused(Store::open("").map(drop).unwrap_err());
+    refused(Store::open_read_only("").map(drop).unwrap_err());
+    refused(Store::verify("", envelog::VerifyLevel::Quick).map(drop).unwrap_err());
+}
+
+#[test]
 fn who_follows_sees_every_event_once_and_is_told_of_the_end_last() {
     for level in LEVELS {
         let store = Options::new().durability(level).segment_bytes_max(1 << 20).open_in_memory().unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use envelog::testing::{SimDisk, SimRng};
 
 use crate::support::answers::{self, Thorough};
-use crate::support::oracle::{History, is_synced};
+use crate::support::oracle::{self, History, is_synced};
 use crate::support::workload::{Numbers, Work, work};
 use crate::support::{LEVELS, Suite, Tally, count, index, options};
 
@@ -49,6 +49,7 @@ fn case(rng: &mut SimRng, tally: &Tally) {
             shown.promise_all();
             let found = shown.verify(&store);
             answers::check(&store, &found.kept, rng, Thorough::Yes);
+            oracle::repeat(&store, &found.kept, rng);
             tally.add("states compared");
         }
         disk = match rng.below(4) {

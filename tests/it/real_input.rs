@@ -226,6 +226,32 @@ fn users_of(lines: &[String]) -> BTreeMap<String, Vec<(String, String)>> {
 }
 
 /// Imports, and asks before the store is closed, after it is opened again and of a reader.
+/// Every event is on the timeline of exactly one person, once, and `explain` names that person.
+fn check_each_event_is_on_one_timeline(view: &View) {
+    let mut persons = BTreeSet::new();
+    let mut all = BTreeSet::new();
+    for event in &view.events() {
+        let event = event.unwrap();
+        let id = event.person().expect("every event of the shop has an id");
+        persons.insert(view.person(id).unwrap());
+        assert!(all.insert(event.position()));
+    }
+    let members: usize = persons.iter().map(|person| view.members(person).unwrap().len()).sum();
+    let mut seen = BTreeSet::new();
+    for person in &persons {
+        for event in &view.timeline(person) {
+            let event = event.unwrap();
+            assert!(seen.insert(event.position()), "{} is on two timelines", event.position());
+            if event.seq().get().is_multiple_of(97) {
+                assert_eq!(&view.explain(event.position()).unwrap().unwrap().person, person);
+            }
+        }
+    }
+    assert_eq!(seen, all);
+    // Each user has one device.
+    assert_eq!(members, 2 * persons.len());
+}
+
 fn through_reopening(options: &Options, lines: &[&String], check: impl Fn(&View)) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store");
@@ -270,6 +296,7 @@ fn the_shop_in_reverse_gives_the_same_answers() {
     through_reopening(&small_segments(), &reversed, |view| {
         check_answers(view, 1);
         check_timelines_as_sets(view, &lines, 1);
+        check_each_event_is_on_one_timeline(view);
     });
 }
 

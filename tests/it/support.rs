@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 use envelog::testing::{ManualClock, SeededEntropy, SimRng};
 use envelog::{DateTime, Durability, Envelope, Event, Number, Options, Utc, Uuid, Value};
+use serde_json::json;
+
+use crate::identity::naive::{NaiveEvent, Person};
 
 /// How much a run of the tests does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +183,9 @@ pub(crate) const PROJECTS: u8 = 2;
 pub(crate) const USERS: u8 = 5;
 pub(crate) const DEVICES: u8 = 4;
 pub(crate) const TYPES: [&str; 5] = ["order.placed", "order.paid", "page.viewed", "cart.added", "identify"];
+/// Facts of identity that are no identifies.
+const ACTS: [&str; 4] =
+    ["identity.anonymous_created", "identity.signed_up", "identity.aliased", "identity.unlinked"];
 pub(crate) const MODULES: [&str; 3] = ["billing", "analytics", "shop"];
 pub(crate) const TRAITS: [&str; 4] = ["plan", "seats", "city", "score"];
 
@@ -202,6 +208,8 @@ pub(crate) struct Draft {
     pub(crate) module: &'static str,
     pub(crate) user: Option<u8>,
     pub(crate) device: Option<u8>,
+    /// Whom an alias joins to the user, or an unlink takes from it.
+    pub(crate) member: Option<Person>,
     pub(crate) timestamp: i64,
     pub(crate) amount: Option<Amount>,
     pub(crate) padding: usize,
@@ -220,9 +228,19 @@ pub(crate) enum Amount {
 
 impl Draft {
     pub(crate) fn draw(rng: &mut SimRng, number: u64) -> Self {
-        let is_identify = rng.chance(180);
+        let is_act = rng.chance(80);
+        let is_identify = is_act || rng.chance(180);
         let pick = |rng: &mut SimRng, from: &[&'static str]| from[index(rng, from.len())];
-        let event_type = if is_identify { TYPES[4] } else { pick(rng, &TYPES[..4]) };
+        let event_type = match (is_act, is_identify) {
+            (true, _) => pick(rng, &ACTS),
+            (_, true) => TYPES[4],
+            _ => pick(rng, &TYPES[..4]),
+        };
+        let names_member = is_act && (event_type == ACTS[2] || event_type == ACTS[3]);
+        let member = names_member.then(|| match rng.below(2) {
+            0 => Person::User(user_id(byte(rng, USERS))),
+            _ => Person::Anonymous(anonymous_id(byte(rng, DEVICES))),
+        });
         // Many events tie, identify events among them: their message ids decide, or what they say.
         let timestamp = if is_identify && rng.chance(600) {
             NOW - small(rng.below(1 << 40)) * 1000
@@ -241,7 +259,7 @@ impl Draft {
                 traits_once.insert(pick(rng, &TRAITS), small(rng.below(100)));
             }
         }
-        let user = rng.chance(if is_identify { 900 } else { 700 }).then(|| byte(rng, USERS));
+        let user = (is_act || rng.chance(if is_identify { 900 } else { 700 })).then(|| byte(rng, USERS));
         let device = rng.chance(400).then(|| byte(rng, DEVICES));
         let amount = match rng.below(6) {
             0 => None,
@@ -259,6 +277,7 @@ impl Draft {
             module: if is_identify { "profiles" } else { pick(rng, &MODULES) },
             user,
             device,
+            member,
             timestamp,
             amount,
             padding,
@@ -299,6 +318,10 @@ impl Draft {
             Some(Amount::Text) => envelope.property("amount", "a lot"),
             None => envelope,
         };
+        if let Some((key, kind, id)) = self.member() {
+            let member = [("kind", kind), ("id", id)].map(|(key, value)| (key, Value::from(value)));
+            envelope = envelope.property(key, Value::Object(member.into_iter().collect()));
+        }
         for (name, value) in &self.traits {
             envelope = envelope.with_trait(*name, value.map_or(Value::Null, Value::from));
         }
@@ -306,6 +329,37 @@ impl Draft {
             envelope = envelope.with_trait_once(*name, *value);
         }
         envelope
+    }
+
+    /// The property that names the member, its kind and its id.
+    fn member(&self) -> Option<(&'static str, &'static str, &str)> {
+        let key = if self.event_type == ACTS[2] { "from" } else { "member" };
+        Some(match self.member.as_ref()? {
+            Person::User(id) => (key, "user", id),
+            Person::Anonymous(id) => (key, "anonymous", id),
+        })
+    }
+
+    /// The same as the naive model of identity has it.
+    pub(crate) fn naive(&self, seq: u64) -> NaiveEvent {
+        let member = self.member().map(|(key, kind, id)| json!({ key: { "kind": kind, "id": id } }));
+        let mut context = serde_json::Map::new();
+        if !self.traits.is_empty() {
+            context.insert("traits".to_owned(), json!(self.traits));
+        }
+        if !self.traits_once.is_empty() {
+            context.insert("traitsOnce".to_owned(), json!(self.traits_once));
+        }
+        NaiveEvent {
+            seq,
+            timestamp: self.timestamp,
+            event_type: self.event_type.to_owned(),
+            user_id: self.user_id(),
+            anonymous_id: self.anonymous_id(),
+            message_id: self.message_id(),
+            properties: member,
+            context: Some(context.into()),
+        }
     }
 
     /// Whether the event is this draft, in every field.

@@ -161,15 +161,20 @@ fn a_store_that_was_not_closed_is_told_of_when_it_is_opened() {
     collector.assert_has(&["the store is open", "clean=false"]);
 }
 
-#[test]
-fn what_opening_sets_aside_and_makes_anew_is_told() {
+/// A disk with a closed store of a hundred events in several segments.
+fn closed_store() -> SimDisk {
     let disk = SimDisk::default();
     let store = options().open_on(&disk).unwrap();
     for number in 0..100 {
         store.append(envelope(number)).unwrap();
     }
     store.close().unwrap();
-    drop(store);
+    disk
+}
+
+#[test]
+fn what_opening_sets_aside_and_makes_anew_is_told() {
+    let disk = closed_store();
     disk.remove_file("seg-1.idx");
     let mut bytes = disk.file_bytes("seg-2.log").unwrap();
     let middle = bytes.len() / 2;
@@ -190,13 +195,7 @@ fn what_opening_sets_aside_and_makes_anew_is_told() {
 
 #[test]
 fn damage_that_a_read_meets_is_told_of() {
-    let disk = SimDisk::default();
-    let store = options().open_on(&disk).unwrap();
-    for number in 0..100 {
-        store.append(envelope(number)).unwrap();
-    }
-    store.close().unwrap();
-    drop(store);
+    let disk = closed_store();
     let collector = Collector::default();
     collector.listen(|| {
         let store = options().open_on(&disk).unwrap();

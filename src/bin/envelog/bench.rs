@@ -7,12 +7,11 @@ mod writing;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use envelog::{Durability, Options, Store, sample};
 
 use crate::args::Cli;
 use crate::failure::{Outcome, tell};
-use crate::import::DurabilityChoice;
 use crate::output::{Cell, Column, Format, List, Output};
 use figures::Samples;
 use ground::Ground;
@@ -29,9 +28,20 @@ pub(crate) struct BenchArgs {
     /// Directory on the disk to measure [default: the one that the store's directory is in, else the current one].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Only these levels; all three where none is named.
+    /// Measure only these levels of durability; all three where none is named.
     #[arg(long, value_enum, value_name = "LEVEL", value_delimiter = ',')]
-    durability: Vec<DurabilityChoice>,
+    durability: Vec<LevelChoice>,
+}
+
+/// What is measured: how much of what it stores survives a power loss when a call returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelChoice {
+    /// Nothing yet: the store syncs when it is closed.
+    Buffered,
+    /// All but the last 100 ms or 16 MiB: the store syncs in the background.
+    Interval,
+    /// Everything: each call waits for a sync.
+    Synced,
 }
 
 /// Time between two syncs at the level `interval`, in milliseconds.
@@ -44,6 +54,18 @@ const EVENT_BYTES: u64 = 500;
 const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
 /// The segments that a store has where nothing else is asked for.
 const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// For people the level stands behind the name, so that all columns have room on a narrow terminal.
+const TABLE: &[Column] = &[
+    Column { name: "name", title: "what" },
+    Column { name: "batch", title: "events a call" },
+    Column { name: "calls", title: "calls" },
+    Column { name: "eventsPerSecond", title: "events a second" },
+    Column { name: "p50Micros", title: "p50 us" },
+    Column { name: "p99Micros", title: "p99 us" },
+    Column { name: "maxMicros", title: "max us" },
+    Column { name: "bytesPerEvent", title: "bytes an event" },
+];
 
 const COLUMNS: &[Column] = &[
     Column { name: "name", title: "what" },
@@ -68,11 +90,12 @@ pub(crate) fn run(cli: &Cli, arguments: &BenchArgs) -> Outcome {
     let ground = Ground::new(&parent, arguments.events)?;
     tell(format_args!("envelog: measuring in {}, which is removed at the end", ground.path().display()));
     let levels = match arguments.durability.as_slice() {
-        [] => vec![DurabilityChoice::Buffered, DurabilityChoice::Interval, DurabilityChoice::Synced],
+        [] => LevelChoice::value_variants().to_vec(),
         levels => levels.to_vec(),
     };
     let mut output = Output::new(Format::of(cli.format));
-    let mut rows = Rows { list: output.list(COLUMNS) };
+    let is_for_people = output.format().is_for_people();
+    let mut rows = Rows { list: output.list(if is_for_people { TABLE } else { COLUMNS }), is_for_people };
     rows.latency("write of 48 KiB and fdatasync", &writing::raw(&ground)?)?;
     // So small that most events have an index and a profile also where they are few.
     let segment_bytes =
@@ -115,13 +138,13 @@ fn beside(store: &std::path::Path) -> PathBuf {
     }
 }
 
-fn level(choice: DurabilityChoice) -> (Durability, &'static str) {
+fn level(choice: LevelChoice) -> (Durability, &'static str) {
     match choice {
-        DurabilityChoice::Buffered => (Durability::Buffered, "buffered"),
-        DurabilityChoice::Interval => {
+        LevelChoice::Buffered => (Durability::Buffered, "buffered"),
+        LevelChoice::Interval => {
             (Durability::Interval { ms: SYNC_INTERVAL_MS, bytes: SYNC_INTERVAL_BYTES }, "interval")
         }
-        DurabilityChoice::Synced => (Durability::Synced, "synced"),
+        LevelChoice::Synced => (Durability::Synced, "synced"),
     }
 }
 
@@ -134,32 +157,38 @@ fn sample_options(events: u64) -> sample::Options {
 /// The figures on their way out.
 struct Rows<'o> {
     list: List<'o>,
+    is_for_people: bool,
 }
 
 impl Rows<'_> {
     fn append(&mut self, level: &str, batch: usize, samples: &Samples) -> Outcome {
         let batch = batch as u64;
         let rate = crate::progress::per_second(samples.count() * batch, samples.seconds());
-        let cells = [Cell::Text(level), Cell::Count(batch), Cell::Count(samples.count()), Cell::Count(rate)];
-        self.row("append", cells, samples.times(), Cell::Missing)
+        let cells = [Cell::Count(batch), Cell::Count(samples.count()), Cell::Count(rate)];
+        self.row("append", Some(level), cells, samples.times(), Cell::Missing)
     }
 
     fn latency(&mut self, name: &str, samples: &Samples) -> Outcome {
-        let cells = [Cell::Missing, Cell::Missing, Cell::Count(samples.count()), Cell::Missing];
-        self.row(name, cells, samples.times(), Cell::Missing)
+        let cells = [Cell::Missing, Cell::Count(samples.count()), Cell::Missing];
+        self.row(name, None, cells, samples.times(), Cell::Missing)
     }
 
     fn bytes(&mut self, name: &str, bytes: f64) -> Outcome {
-        self.row(name, [Cell::Missing; 4], [Cell::Missing; 3], Cell::Float(bytes))
+        self.row(name, None, [Cell::Missing; 3], [Cell::Missing; 3], Cell::Float(bytes))
     }
 
     fn row(
         &mut self,
         name: &str,
-        [level, batch, calls, rate]: [Cell<'_>; 4],
+        level: Option<&str>,
+        [batch, calls, rate]: [Cell<'_>; 3],
         [p50, p99, max]: [Cell<'_>; 3],
         bytes: Cell<'_>,
     ) -> Outcome {
-        self.list.row(&[Cell::Text(name), level, batch, calls, rate, p50, p99, max, bytes])
+        if self.is_for_people {
+            let name = level.map_or_else(|| name.to_owned(), |level| format!("{name}, {level}"));
+            return self.list.row(&[Cell::Text(&name), batch, calls, rate, p50, p99, max, bytes]);
+        }
+        self.list.row(&[Cell::Text(name), Cell::maybe(level), batch, calls, rate, p50, p99, max, bytes])
     }
 }

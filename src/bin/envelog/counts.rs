@@ -1,5 +1,7 @@
 //! `count` and `sum`: questions whose answers are numbers.
 
+use std::slice;
+
 use chrono::{DateTime, Utc};
 use envelog::{Bucket, EventQuery, Grouped, OnCorruption, Period, Sum};
 
@@ -20,16 +22,24 @@ pub(crate) fn count(cli: &Cli, arguments: &CountArgs) -> Outcome {
     let query = arguments.person.query(arguments.filters.query(view.events()));
     let number = if arguments.users { USERS } else { COUNT };
     let mut output = Output::new(Format::of(cli.format));
-    let Some(by) = arguments.by else {
+    let mut all = 0;
+    if let Some(by) = arguments.by {
+        let mut list = output.list(&[key_column(by), number]);
+        for (key, number) in in_groups(&query, by, &Counts { users: arguments.users })? {
+            all += number;
+            list.row(&[Cell::Text(&key), Cell::Count(number)])?;
+        }
+        list.end()?;
+    } else {
         let mut list = output.list(&[number]);
-        list.row(&[Cell::Count(if arguments.users { query.users()? } else { query.count()? })])?;
-        return list.end();
-    };
-    let mut list = output.list(&[key_column(by), number]);
-    for (key, number) in in_groups(&query, by, &Counts { users: arguments.users })? {
-        list.row(&[Cell::Text(&key), Cell::Count(number)])?;
+        all += if arguments.users { query.users()? } else { query.count()? };
+        list.row(&[Cell::Count(all)])?;
+        list.end()?;
     }
-    list.end()
+    if all == 0 {
+        arguments.person.tell_nobody(slice::from_ref(&view))?;
+    }
+    Ok(())
 }
 
 /// Adds up a property.
@@ -40,21 +50,24 @@ pub(crate) fn sum(cli: &Cli, arguments: &SumArgs) -> Outcome {
     let mut output = Output::new(Format::of(cli.format));
     let cells = |sum: &Sum| [total(sum), Cell::Count(sum.count), Cell::Count(sum.skipped)];
     let mut read = 0;
-    let Some(by) = arguments.by else {
+    if let Some(by) = arguments.by {
+        let mut list = output.list(&[key_column(by), SUM, COUNT, SKIPPED]);
+        for (key, sum) in in_groups(&query, by, &Sums { property: &arguments.property })? {
+            read += sum.count + sum.skipped;
+            let [total, count, skipped] = cells(&sum);
+            list.row(&[Cell::Text(&key), total, count, skipped])?;
+        }
+        list.end()?;
+    } else {
         let mut list = output.list(&[SUM, COUNT, SKIPPED]);
         let sum = query.sum(&arguments.property)?;
         read += sum.count + sum.skipped;
         list.row(&cells(&sum))?;
         list.end()?;
-        return tell_unread(cli, &query, read);
-    };
-    let mut list = output.list(&[key_column(by), SUM, COUNT, SKIPPED]);
-    for (key, sum) in in_groups(&query, by, &Sums { property: &arguments.property })? {
-        read += sum.count + sum.skipped;
-        let [total, count, skipped] = cells(&sum);
-        list.row(&[Cell::Text(&key), total, count, skipped])?;
     }
-    list.end()?;
+    if read == 0 {
+        arguments.person.tell_nobody(slice::from_ref(&view))?;
+    }
     tell_unread(cli, &query, read)
 }
 

@@ -34,6 +34,7 @@ const MONTHS: &[Column] = &[
 
 /// Fills a store and asks it.
 pub(crate) fn run(cli: &Cli, arguments: &DemoArgs) -> Outcome {
+    cli.without_store("the demo makes a store of its own; --keep DIR keeps it")?;
     cli.without_project("the shop has one project of its own")?;
     // It is a show: tables, unless something else is asked for.
     let format = match cli.format {
@@ -172,7 +173,7 @@ fn timeline(view: &View, person: PersonRef<'_>, show: &mut Show) -> Outcome {
     let events = timeline.iter().count();
     let took = start.elapsed();
     show.heading(format_args!("The newest {events} events of who ordered last, found in {}:", Took(took)))?;
-    let mut listing = Listing::new(&mut show.output);
+    let mut listing = Listing::of_person(&mut show.output);
     for event in &timeline {
         listing.add(&event?)?;
     }

@@ -1,10 +1,12 @@
 //! `events` and `timeline`: events as they are.
 
+use std::{mem, slice};
+
 use envelog::{EventRef, OnCorruption, PageToken, PersonRef, ValueRef};
 
 use crate::args::{Cli, EventsArgs, TimelineArgs};
 use crate::failure::{Failure, Outcome, tell};
-use crate::output::{Cell, Column, Format, List, Output};
+use crate::output::{Cell, Column, Format, List, Output, Shape};
 use crate::reading;
 
 /// Events that a table lists unless it is asked for more.
@@ -16,6 +18,8 @@ const FIXED_WIDTH_DEFAULT: u16 = 160;
 /// Widths of times and projects, their margins included.
 const FIXED_TIME: u16 = 21;
 const FIXED_PROJECT: u16 = 38;
+/// So much the heading of the properties needs.
+const FIXED_PROPERTIES_LEAST: u16 = 12;
 
 /// What people see of an event; the project only where there may be several.
 const COLUMNS: &[Column] = &[
@@ -26,6 +30,14 @@ const COLUMNS: &[Column] = &[
     Column { name: "id", title: "who" },
     Column { name: "properties", title: "properties" },
 ];
+
+/// Event types are what a list of events is read by.
+const SHAPE: Shape = Shape {
+    is_cut: true,
+    first: Some("properties"),
+    known: None,
+    then: &["projectId", "id", "module", "eventType"],
+};
 
 /// What programs see of an event that read no JSON.
 const FIELDS: &[Column] = &[
@@ -72,6 +84,9 @@ pub(crate) fn events(cli: &Cli, arguments: &EventsArgs) -> Outcome {
         listed += 1;
     }
     listing.end()?;
+    if listed == 0 {
+        arguments.person.tell_nobody(slice::from_ref(&view))?;
+    }
     if is_cut && arguments.limit.is_none() {
         tell(format_args!("there are more; --limit N shows N of them"));
     }
@@ -93,7 +108,7 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
     }
 
     let mut output = Output::new(Format::of(cli.format));
-    let mut listing = Listing::new(&mut output);
+    let mut listing = Listing::of_person(&mut output);
     let mut next_page = None;
     let mut listed = 0;
     let mut is_cut = false;
@@ -109,8 +124,8 @@ pub(crate) fn timeline(cli: &Cli, arguments: &TimelineArgs) -> Outcome {
         next_page = events.page_token();
     }
     listing.end()?;
-    if output.format().is_for_people() && view.activity(person)?.is_none() {
-        tell(format_args!("there is nothing of this {}", if arguments.device { "device" } else { "user" }));
+    if listed == 0 {
+        reading::tell_nobody(slice::from_ref(&view), person)?;
     }
     if let (true, Some(token)) = (is_cut, next_page) {
         tell(format_args!("there are more; go on with --after {token}"));
@@ -148,15 +163,20 @@ pub(crate) struct Listing<'o> {
 impl<'o> Listing<'o> {
     /// A list of one project's events.
     pub(crate) fn new(output: &'o mut Output) -> Self {
-        Self::of(output, false)
+        Self::of(output, false, SHAPE)
+    }
+
+    /// A list of one person's events.
+    pub(crate) fn of_person(output: &'o mut Output) -> Self {
+        Self::of(output, false, Shape { known: Some("id"), ..SHAPE })
     }
 
     /// A list of events that says of each which project it is of.
     pub(crate) fn with_projects(output: &'o mut Output) -> Self {
-        Self::of(output, true)
+        Self::of(output, true, SHAPE)
     }
 
-    fn of(output: &'o mut Output, names_projects: bool) -> Self {
+    fn of(output: &'o mut Output, names_projects: bool, shape: Shape) -> Self {
         let format = output.format();
         let width = output.width().map(usize::from);
         let properties_max = match format {
@@ -166,7 +186,13 @@ impl<'o> Listing<'o> {
         };
         let columns = if format.is_for_people() { COLUMNS } else { FIELDS };
         let columns = if names_projects { columns } else { columns.get(1..).unwrap_or_default() };
-        Self { list: output.short_list(columns), format, properties_max, json: Vec::new(), names_projects }
+        Self {
+            list: output.shaped_list(columns, shape),
+            format,
+            properties_max,
+            json: Vec::new(),
+            names_projects,
+        }
     }
 
     pub(crate) fn add(&mut self, event: &EventRef<'_>) -> Outcome {
@@ -232,9 +258,13 @@ impl<'o> Listing<'o> {
         let bars = u16::try_from(COLUMNS.len() + 1).unwrap_or_default();
         let taken = FIXED_TIME + project + bars;
         let left = width.unwrap_or(FIXED_WIDTH_DEFAULT).saturating_sub(taken);
-        // On a narrow terminal rows are longer than a line rather than without a column.
-        let (event, module, who) = ((left / 4).max(8), (left / 8).max(12), (left / 5).max(8));
-        let properties = left.saturating_sub(event + module + who).max(12);
+        let (mut event, module) = ((left * 3 / 8).clamp(10, 32), (left / 5).clamp(11, 18));
+        let who = (left / 4).clamp(10, 40);
+        let mut properties = left.saturating_sub(event + module + who);
+        if properties < FIXED_PROPERTIES_LEAST {
+            // Left out, as in a table whose rows are known; types have their room.
+            event += mem::take(&mut properties);
+        }
         let widths = [project, FIXED_TIME, event, module, who, properties];
         let [_, without_project @ ..] = &widths;
         self.list.fix(if self.names_projects { &widths } else { without_project });

@@ -10,8 +10,8 @@ Examples:
   envelog --store ./data count --by type
   envelog --store ./data timeline user_001425 --limit 10
 
-With ENVELOG_STORE=./data in the environment --store may be left out, as in the examples of each
-command, which envelog help COMMAND shows.";
+With ENVELOG_STORE=./data in the environment --store may be left out, as in the examples of each command, \
+which envelog help COMMAND shows.";
 
 pub(crate) const EXPORT: &str = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
   envelog count
   envelog count --by type --format markdown
   envelog count --users --by month --type order.placed
-  envelog count --type order.placed --where 'properties.amount>=10000' --where currency=EUR
+  envelog count --where 'properties.amount>=10000' --where currency=EUR
   envelog count --since 7d";
 
 pub(crate) const SUM: &str = "\
@@ -39,8 +39,8 @@ pub(crate) const EVENTS: &str = "\
 Examples:
   envelog events --limit 20 --format table
   envelog events --newest --limit 5 --type-prefix cart.
-  envelog events --since 2024-06-30T12:00:00Z --until 2024-06-30T13:00:00Z --format json
-  envelog events --type order.placed --where 'amount>=10000' --format csv > orders.csv";
+  envelog events --since 2024-06-30T22:00:00Z --where 'price>=40' --format json
+  envelog events --type order.placed --format csv > orders.csv";
 
 pub(crate) const TIMELINE: &str = "\
 Examples:
@@ -53,16 +53,6 @@ Examples:
   envelog tail
   envelog tail -n 3 --type order.placed --format table
   envelog tail -n 3 -f < events.ndjson";
-
-pub(crate) const PROFILE: &str = "\
-Examples:
-  envelog profile user_001425
-  envelog profile user_001425 --format markdown";
-
-pub(crate) const PROFILES: &str = "\
-Examples:
-  envelog profiles --limit 10 --format table
-  envelog profiles --state identified --format csv > profiles.csv";
 
 pub(crate) const TRAITS: &str = "\
 Examples:

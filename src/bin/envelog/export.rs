@@ -56,7 +56,11 @@ pub(crate) fn run(cli: &Cli, arguments: &ExportArgs) -> Outcome {
         target.line(&line)?;
         count += 1;
     }
-    target.end(count)
+    target.end(count)?;
+    if count == 0 {
+        arguments.person.tell_nobody(&views)?;
+    }
+    Ok(())
 }
 
 /// Where the lines go.

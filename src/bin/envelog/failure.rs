@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
+
+use envelog::{Store, VerifyLevel};
 
 /// The result of a command.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -39,26 +42,32 @@ impl Failure {
     /// What there is to say about it.
     pub(crate) fn text(&self) -> Option<String> {
         match self {
-            Self::Store(error) => Some(error.to_string()),
+            Self::Store(error) => Some(in_words_of_the_tool(&error.to_string())),
             Self::Usage(text) | Self::Message(text) => Some(text.clone()),
             Self::Damaged | Self::ReaderGone => None,
         }
     }
 
-    /// Whether it is damage that quarantine helps against; of the damaged file the error itself says so.
-    pub(crate) fn asks_for_quarantine(&self) -> bool {
-        use envelog::Error::{Corrupt, Gap, MissingSegment};
-        match self {
-            Self::Store(Gap { .. } | MissingSegment { .. }) => true,
-            Self::Store(error @ Corrupt { .. }) => error.to_string().contains("Quarantine"),
-            _ => false,
-        }
+    /// Whether it is damage that quarantine helps against and whose error does not say so.
+    pub(crate) const fn asks_for_quarantine(&self) -> bool {
+        matches!(self, Self::Store(envelog::Error::Gap { .. }))
     }
 
     /// Whether something of the store is damaged or missing.
     pub(crate) fn is_damage(&self) -> bool {
         use envelog::Error::{Corrupt, Gap, MissingSegment};
         matches!(self, Self::Store(Corrupt { .. } | Gap { .. } | MissingSegment { .. }))
+    }
+
+    /// As damage, and told, where it is that there is no store in a directory that has the segments of one and no list
+    /// of them: what `verify` calls damage is damage to every command.
+    pub(crate) fn judged(self, store: Option<&Path>) -> Self {
+        let Self::Store(envelog::Error::NotFound { .. }) = &self else { return self };
+        let report = store.map(|directory| Store::verify(directory, VerifyLevel::Quick));
+        match report {
+            Some(Ok(report)) if report.is_damaged() => self.as_damage(),
+            _ => self,
+        }
     }
 
     /// Tells it now, and ends as a command does that met damage.
@@ -84,6 +93,11 @@ impl From<envelog::Error> for Failure {
     fn from(error: envelog::Error) -> Self {
         Self::Store(error)
     }
+}
+
+/// The library's advice as what the command line has for it.
+pub(crate) fn in_words_of_the_tool(text: &str) -> String {
+    text.replace("open with on_corruption(Quarantine)", "use --on-corruption quarantine")
 }
 
 /// Writes a line to standard error. Where nobody can read it, nothing is lost.

@@ -4,8 +4,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use envelog::{Condition, EventQuery, Limits, Timeline, Value};
+use envelog::{Condition, EventQuery, Limits, PersonRef, Timeline, Value, View};
 
+use crate::failure::Outcome;
+use crate::reading;
 use crate::time::parse_time;
 
 /// Conditions on events; all that are given must hold.
@@ -43,10 +45,10 @@ pub(crate) struct Filters {
 /// Conditions on whom events belong to.
 #[derive(Debug, Args)]
 pub(crate) struct PersonFilters {
-    /// Only events with this userId.
+    /// Only events with this userId. Where nobody has it the answer is empty, which is told and is no error.
     #[arg(long, value_name = "ID", help_heading = "Filters")]
     user: Option<String>,
-    /// Only events with this anonymousId.
+    /// Only events with this anonymousId; likewise.
     #[arg(long, value_name = "ID", help_heading = "Filters")]
     device: Option<String>,
 }
@@ -99,6 +101,17 @@ impl PersonFilters {
             query = query.device(device.as_str());
         }
         query
+    }
+
+    /// Says so where nobody has an id that was named; for an answer without anything in it.
+    pub(crate) fn tell_nobody(&self, views: &[View]) -> Outcome {
+        if let Some(user) = &self.user {
+            reading::tell_nobody(views, PersonRef::User(user))?;
+        }
+        if let Some(device) = &self.device {
+            reading::tell_nobody(views, PersonRef::Anonymous(device))?;
+        }
+        Ok(())
     }
 }
 
@@ -189,7 +202,7 @@ pub(crate) fn property_path(text: &str) -> Result<String, String> {
 }
 
 /// A number, true, false, null or a quoted text as JSON writes them; anything else is a text as it stands.
-fn value_of(text: &str) -> Value {
+pub(crate) fn value_of(text: &str) -> Value {
     let text = text.trim();
     match Value::from_json(text.as_bytes(), &Limits::default()) {
         Ok(value) => value,

@@ -18,6 +18,7 @@ use crate::summary::{Summary, Whole};
 mod args;
 mod cursor;
 mod dry;
+mod form;
 mod opened;
 mod pipeline;
 mod prepare;
@@ -27,9 +28,10 @@ mod stop;
 pub(crate) use args::{DurabilityChoice, ImportArgs};
 
 use cursor::{Cursor, Done};
+use form::Form;
 use opened::Opened;
 use pipeline::{Pipeline, WorkerLost};
-use prepare::{Part, Prepared, Refusal, is_about_the_line, prepare};
+use prepare::{Part, Prepared, Refusal, Refused, is_about_the_line, prepare};
 use stop::Stop;
 
 /// Blocks have at least so many lines where there are any, so that small batches do not cost a hand-over each. More
@@ -45,24 +47,23 @@ const SYNC_INTERVAL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Stores the lines of the input.
 pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
-    cli.without_project("every line names its own")?;
-    let options = Options::new().durability(durability(arguments.durability));
+    let form = Form::of(cli, arguments)?;
+    let options = Options::new().durability(durability(arguments.durability)).dedupe(arguments.dedupe.into());
     let options = arguments.secret.apply(options)?;
     if arguments.dry_run {
-        return dry::run(cli, options, arguments);
+        return dry::run(cli, options, form, arguments);
     }
     let directory = cli.store()?;
     let opened = Opened::of(&arguments.file)?;
     let rejects = opened.rejects(arguments.rejects.as_deref(), directory)?;
-    let input = opened.input()?;
-    let cursor = opened.cursor(&rejects)?;
+    let mut input = opened.input()?;
+    let cursor = opened.cursor(form.number(), &rejects)?;
     let options = options.on_corruption(cli.on_corruption());
     let store = options.clone().open(directory)?;
     reading::tell_damage(&store);
 
     let start = Instant::now();
-    let mut import = Import::new(&store, rejects, cursor, arguments)?;
-    let mut input = input;
+    let mut import = Import::new(&store, form, rejects, cursor, arguments)?;
     if let Err(failure) = import.resume(&mut input, &opened) {
         // Nothing of this import was begun.
         let _ = store.close();
@@ -113,6 +114,7 @@ enum Ended {
 /// An import under way.
 struct Import<'s> {
     store: &'s Store,
+    form: Form,
     rejects: Rejects,
     /// None for an input that cannot be resumed.
     cursor: Option<Cursor>,
@@ -131,6 +133,7 @@ struct Import<'s> {
 impl<'s> Import<'s> {
     fn new(
         store: &'s Store,
+        form: Form,
         rejects: Rejects,
         cursor: Option<Cursor>,
         arguments: &ImportArgs,
@@ -138,6 +141,7 @@ impl<'s> Import<'s> {
         let stop = Stop::listen().map_err(|error| Failure::io("taking over signals", &error))?;
         Ok(Self {
             store,
+            form,
             rejects,
             cursor,
             stop,
@@ -193,8 +197,8 @@ impl<'s> Import<'s> {
         opened: &Opened<'_>,
         progress: &Progress,
     ) -> Outcome<Ended> {
-        let store = self.store;
-        let work = |block| prepare(store, block, batch_max);
+        let (store, form) = (self.store, self.form.clone());
+        let work = |block| prepare(store, &form, block, batch_max);
         thread::scope(|scope| {
             let mut pipeline = Pipeline::start(scope, workers(), &work)
                 .map_err(|error| Failure::io("starting a thread", &error))?;
@@ -265,8 +269,9 @@ impl<'s> Import<'s> {
     }
 
     fn take_part(&mut self, block: &Block, mut part: Part) -> Outcome {
-        for (index, why) in &part.refused {
-            self.refuse(block, *index, why);
+        self.summary.more += part.more;
+        for refused in &part.refused {
+            self.refuse(block, refused);
         }
         let end = block.place_before(part.end());
         match self.commit(&mut part.batch, end) {
@@ -276,11 +281,16 @@ impl<'s> Import<'s> {
         }
     }
 
-    fn refuse(&mut self, block: &Block, index: usize, why: &Refusal) {
-        let Some(line) = block.lines().get(index) else { return };
+    fn refuse(&mut self, block: &Block, Refused { line, call, why }: &Refused) {
+        let Some(line) = block.lines().get(*line) else { return };
         match why {
             Refusal::TooLong => self.rejects.add_too_long(line),
-            Refusal::Broken(error) => self.rejects.add(line, error),
+            Refusal::Broken(error) => self.rejects.add(line, *call, error),
+            Refusal::TooMany => {
+                let reason =
+                    "the calls of the line are too many to be stored at once; make more lines of them";
+                self.rejects.add_reason(line, *call, None, reason);
+            }
         }
     }
 
@@ -313,9 +323,9 @@ impl<'s> Import<'s> {
         if batch.is_empty() { Ok(Vec::new()) } else { batch.commit_and_clear() }
     }
 
-    /// Events of the input that are stored, the earlier import's included.
+    /// Events of the input that are stored, the earlier import's and those that were stored before included.
     fn stored(&self) -> u64 {
-        self.before.stored + self.summary.stored
+        self.before.stored + self.summary.taken()
     }
 
     /// What is done of the input, the rejects that wait for a batch included.
@@ -343,8 +353,7 @@ impl<'s> Import<'s> {
         }
         let done = self.done();
         self.summary.rejected = done.rejected - self.before.rejected;
-        self.summary.blank =
-            done.place.lines - self.before.place.lines - self.summary.stored - self.summary.rejected;
+        self.summary.set_blank(done.place.lines - self.before.place.lines);
         let whole = Whole { lines: done.place.lines, stored: done.stored, rejected: done.rejected };
         let resumed = (self.before.place != Place::default()).then_some(whole);
         let told = self.summary.write(cli.format, self.rejects.file(), start.elapsed(), resumed);
@@ -353,7 +362,7 @@ impl<'s> Import<'s> {
         self.mark_done(reopen)?;
         told?;
         if done.rejected > 0 && done.stored == 0 {
-            return Err(Failure::Message(format!("{}: no line of it is an envelope", opened.name)));
+            return Err(Failure::Message(format!("{}: no line of it is {}", opened.name, self.form.name())));
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The command line tool: events in; counts, timelines and profiles out.
 //!
-//! Data goes to standard output, everything else to standard error. The exit code is 0, 1 after an error, 2 for a
-//! command line that makes no sense and 3 where something of the store is damaged. Reading commands change nothing in
-//! the store's directory.
+//! Data goes to standard output, everything else to standard error. The exit code is 0, also for an empty answer, 1
+//! after an error, 2 for a command line that makes no sense and 3 where something of the store is damaged. Reading
+//! commands change nothing in the store's directory.
 
+mod acts;
 mod args;
 mod bench;
 mod counts;
@@ -13,6 +14,7 @@ mod examples;
 mod export;
 mod failure;
 mod filters;
+mod identity;
 mod import;
 mod input;
 mod merged;
@@ -29,19 +31,20 @@ mod tail;
 mod time;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use envelog::OnCorruption;
 
 use args::{Cli, Command};
 use failure::{Outcome, tell};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_the_process();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = failure.judged(cli.store().ok().map(PathBuf::as_path));
             if let Some(text) = failure.text() {
                 tell(format_args!("envelog: {text}"));
             }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Outcome {
+    cli.check_format()?;
     match &cli.command {
         Command::Import(arguments) => import::run(cli, arguments),
         Command::Export(arguments) => export::run(cli, arguments),
@@ -65,6 +69,11 @@ fn run(cli: &Cli) -> Outcome {
         Command::Profile(arguments) => people::profile(cli, arguments),
         Command::Profiles(arguments) => people::profiles(cli, arguments),
         Command::Traits => people::traits(cli),
+        Command::SignUp(arguments) => acts::sign_up(cli, arguments),
+        Command::Alias(arguments) => acts::alias(cli, arguments),
+        Command::Unlink(arguments) => acts::unlink(cli, arguments),
+        Command::Explain(arguments) => identity::explain(cli, arguments),
+        Command::Conflicts => identity::conflicts(cli),
         Command::Stats(arguments) => stats::run(cli, arguments),
         Command::Demo(arguments) => demo::run(cli, arguments),
         Command::Verify(arguments) => verify::run(cli, arguments),

@@ -1,6 +1,7 @@
 //! Standard output: tables for people, and what programs read.
 
 mod cell;
+mod layout;
 mod markdown;
 mod table;
 
@@ -9,8 +10,12 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use crate::args::FormatChoice;
 use crate::failure::{Failure, Outcome};
 
-pub(crate) use cell::{Cell, Column, bytes_for_people, grouped, write_object};
+pub(crate) use cell::{Cell, Column, bytes_for_people, grouped, printable, write_object};
+pub(crate) use layout::Shape;
 use table::Rows;
+
+/// Columns of a terminal below which a table has less to say in each row.
+const NARROW: u16 = 100;
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +30,11 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn of(choice: FormatChoice) -> Self {
         match choice {
-            FormatChoice::Auto if io::stdout().is_terminal() => Self::Table,
-            FormatChoice::Auto | FormatChoice::Ndjson => Self::Ndjson,
+            // An import whose lines have a form has said nothing of its summary.
+            FormatChoice::Auto | FormatChoice::Segment | FormatChoice::CloudEvents => {
+                if io::stdout().is_terminal() { Self::Table } else { Self::Ndjson }
+            }
+            FormatChoice::Ndjson => Self::Ndjson,
             FormatChoice::Table => Self::Table,
             FormatChoice::Json => Self::Json,
             FormatChoice::Csv => Self::Csv,
@@ -67,6 +75,11 @@ impl Output {
         if self.format == Format::Table { table::terminal_width() } else { None }
     }
 
+    /// Whether a table is for a terminal with little room.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.width().is_some_and(|width| width < NARROW)
+    }
+
     /// Writes one line.
     pub(crate) fn line(&mut self, line: &[u8]) -> Outcome {
         let written = self.out.write_all(line).and_then(|()| self.out.write_all(b"\n"));
@@ -75,17 +88,13 @@ impl Output {
 
     /// Begins a list of rows with these columns.
     pub(crate) fn list(&mut self, columns: &[Column]) -> List<'_> {
-        self.list_of(columns, false)
+        self.shaped_list(columns, Shape::default())
     }
 
-    /// As `list`, and a table cuts what does not fit into one line of the terminal.
-    pub(crate) fn short_list(&mut self, columns: &[Column]) -> List<'_> {
-        self.list_of(columns, true)
-    }
-
-    fn list_of(&mut self, columns: &[Column], is_short: bool) -> List<'_> {
+    /// As `list`, with what gives way in a table that the terminal is too narrow for.
+    pub(crate) fn shaped_list(&mut self, columns: &[Column], shape: Shape) -> List<'_> {
         let form = match self.format {
-            Format::Table => Form::Table(Box::new(Rows::new(columns, is_short))),
+            Format::Table => Form::Table(Box::new(Rows::new(columns, shape))),
             Format::Markdown => Form::Markdown,
             Format::Ndjson => Form::Ndjson,
             Format::Json => Form::Json,

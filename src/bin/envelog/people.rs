@@ -1,18 +1,87 @@
 //! `profile` and `profiles`: what is known of people.
 
-use envelog::{Activity, Kind, PersonRef, Profile, ProfileState};
+mod history;
 
-use crate::args::{Cli, ProfileArgs, ProfilesArgs, StateChoice};
+use std::slice;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use envelog::{Activity, Kind, PersonId, PersonRef, Profile, ProfileState, View};
+
+use crate::args::Cli;
 use crate::events::person;
-use crate::failure::{Failure, Outcome};
-use crate::output::{Cell, Column, Format, Output, grouped};
+use crate::failure::{Outcome, tell};
+use crate::identity::person_json;
+use crate::output::{Cell, Column, Format, Output, Shape, grouped, printable};
 use crate::reading;
+use crate::time::parse_time;
+
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  envelog profile user_001425
+  envelog profile user_001425 --format markdown
+  envelog profile user_001425 --at 2024-06-01 --format json
+  envelog profile user_001425 --history";
+
+const PROFILES_EXAMPLES: &str = "\
+Examples:
+  envelog profiles --limit 10 --format table
+  envelog profiles --state identified --format csv > profiles.csv";
+
+/// Members that people read of one profile.
+const MEMBERS_SHOWN_MAX: usize = 10;
+
+/// Show what is known of a user.
+///
+/// The id of any member names the whole person. Of a user who is not there nothing is shown, which is told on standard error
+/// and is no error: the exit code is 0.
+#[derive(Debug, Args)]
+#[command(after_help = PROFILE_EXAMPLES)]
+pub(crate) struct ProfileArgs {
+    /// The userId, or with --device the anonymousId.
+    user: String,
+    /// The id is an anonymousId.
+    #[arg(long, visible_alias = "anonymous")]
+    device: bool,
+    /// What the profile was at this time: 2024-06-01, 2024-06-01T12:00:00Z, now, or 7d for seven days ago.
+    ///
+    /// Members, state and traits are those of that moment of event time, with all that is known today.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<DateTime<Utc>>,
+    /// How the traits came to be what they are: each change of a value, oldest first.
+    #[arg(long, conflicts_with = "at")]
+    history: bool,
+}
+
+/// List all profiles of the project.
+///
+/// A table on a terminal has a line for each, how many ids the person has, and as much of the traits as has room; profile
+/// shows all of one.
+#[derive(Debug, Args)]
+#[command(after_help = PROFILES_EXAMPLES)]
+pub(crate) struct ProfilesArgs {
+    /// Most profiles to list.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Only profiles in this state.
+    #[arg(long, value_enum)]
+    state: Option<StateChoice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StateChoice {
+    /// Devices of nobody known, and users who have not signed up yet.
+    Anonymous,
+    /// Users.
+    Identified,
+}
 
 const PROFILE: &[Column] = &[
     Column { name: "userId", title: "user" },
     Column { name: "anonymousId", title: "device" },
     Column { name: "traits", title: "traits" },
     Column { name: "state", title: "state" },
+    Column { name: "members", title: "ids" },
     Column { name: "firstSeen", title: "first seen" },
     Column { name: "lastSeen", title: "last seen" },
     Column { name: "events", title: "events" },
@@ -23,7 +92,12 @@ const PROFILES: &[Column] = &[
     Column { name: "anonymousId", title: "device" },
     Column { name: "traits", title: "traits" },
     Column { name: "state", title: "state" },
+    Column { name: "members", title: "ids" },
 ];
+
+/// The traits of one user are many, and `profile` shows all.
+const PROFILES_SHAPE: Shape =
+    Shape { is_cut: true, first: Some("traits"), known: None, then: &["anonymousId", "userId"] };
 
 const NAMES: &[Column] = &[
     Column { name: "trait", title: "trait" },
@@ -42,26 +116,48 @@ pub(crate) fn profile(cli: &Cli, arguments: &ProfileArgs) -> Outcome {
     let store = reading::open(cli)?;
     let view = reading::project(cli, &store)?.view()?;
     let person = person(&arguments.user, arguments.device);
-    let activity = view.activity(person)?;
-    let Some(profile) = view.profile(person)? else {
-        return Err(Failure::Message(match activity {
-            None if store.projects()?.is_empty() => "the store has no events".to_owned(),
-            None => "the project knows nobody of this id".to_owned(),
-            Some(activity) => format!(
-                "nothing has identified this id, so there is no profile; its timeline has {}",
-                number_of_events(activity.events)
-            ),
-        }));
+    let mut output = Output::new(Format::of(cli.format));
+    if arguments.history {
+        if history::write(&mut output, &view.profile_history(person)?)? == 0 {
+            tell_empty(&view, person, "nothing has set a trait of this id")?;
+        }
+        return Ok(());
+    }
+    let (profile, activity, why_none) = if let Some(time) = arguments.at {
+        let why = "nothing had identified this id then, so there was no profile";
+        (view.profile_at(person, time)?, None, why)
+    } else {
+        let why = "nothing has identified this id, so there is no profile";
+        (view.profile(person)?, view.activity(person)?, why)
     };
-    write(&mut Output::new(Format::of(cli.format)), &profile, activity.as_ref())
+    if let Some(profile) = profile {
+        return write(&mut output, &profile, activity.as_ref());
+    }
+    // An empty answer is one, in the form that was asked for.
+    let columns = if output.format().is_for_people() { TRAITS } else { PROFILE };
+    output.list(columns).end()?;
+    tell_empty(&view, person, why_none)
 }
 
-/// Writes a profile with what is known of the person's events.
+/// Says why there is nothing to show of an id.
+fn tell_empty(view: &View, person: PersonRef<'_>, reason: &str) -> Outcome {
+    match view.activity(person)? {
+        None => reading::tell_nobody(slice::from_ref(view), person),
+        Some(activity) => {
+            let events = number_of_events(activity.events);
+            tell(format_args!("envelog: {reason}; its timeline has {events}"));
+            Ok(())
+        }
+    }
+}
+
+/// Writes a profile with what is known of the person's events, where that is of the same moment.
 pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Activity>) -> Outcome {
     if output.format().is_for_people() {
         return table(output, profile, activity);
     }
-    let (first, last) = activity.map(|seen| (Cell::Time(seen.first), Cell::Time(seen.last))).unzip();
+    let seen = activity.map(|seen| [Cell::Time(seen.first), Cell::Time(seen.last), Cell::Count(seen.events)]);
+    let [first, last, events] = seen.unwrap_or([Cell::Missing; 3]);
     let [user, device] = ids(profile);
     let mut list = output.list(PROFILE);
     list.row(&[
@@ -69,11 +165,31 @@ pub(crate) fn write(output: &mut Output, profile: &Profile, activity: Option<&Ac
         device,
         Cell::Json(&profile.traits_json()),
         Cell::Text(profile.state().as_str()),
-        first.unwrap_or(Cell::Missing),
-        last.unwrap_or(Cell::Missing),
-        Cell::Count(activity.map_or(0, |seen| seen.events)),
+        Cell::Json(&members_json(profile)),
+        first,
+        last,
+        events,
     ])?;
     list.end()
+}
+
+/// The members as a JSON list.
+fn members_json(profile: &Profile) -> String {
+    let members: Vec<String> = profile.members().map(person_json).collect();
+    format!("[{}]", members.join(","))
+}
+
+/// The members for people; none where the person has only one id.
+fn members_line(profile: &Profile) -> Option<String> {
+    let count = profile.members().count();
+    if count < 2 {
+        return None;
+    }
+    let shown = profile.members().take(MEMBERS_SHOWN_MAX);
+    let names: Vec<String> = shown.map(|member| printable(&PersonId::from(member).to_string())).collect();
+    let more = count.saturating_sub(MEMBERS_SHOWN_MAX);
+    let rest = if more > 0 { format!(" and {} more", grouped(more as i128)) } else { String::new() };
+    Some(format!("ids: {}{rest}", names.join(", ")))
 }
 
 /// Writes a profile as a few lines and a table of its traits.
@@ -89,6 +205,13 @@ fn table(output: &mut Output, profile: &Profile, activity: Option<&Activity>) ->
         );
     }
     output.line(heading.as_bytes())?;
+    if let Some(members) = members_line(profile) {
+        if output.format() == Format::Markdown {
+            // Lines that follow each other are one paragraph.
+            output.line(b"")?;
+        }
+        output.line(members.as_bytes())?;
+    }
     if output.format() == Format::Markdown {
         // A paragraph ends where a line is empty.
         output.line(b"")?;
@@ -115,7 +238,8 @@ pub(crate) fn profiles(cli: &Cli, arguments: &ProfilesArgs) -> Outcome {
     let store = reading::open(cli)?;
     let view = reading::project(cli, &store)?.view()?;
     let mut output = Output::new(Format::of(cli.format));
-    let mut list = output.list(PROFILES);
+    let is_for_people = output.format().is_for_people();
+    let mut list = output.shaped_list(PROFILES, PROFILES_SHAPE);
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     for profile in view.profiles()? {
         if left == 0 {
@@ -127,7 +251,15 @@ pub(crate) fn profiles(cli: &Cli, arguments: &ProfilesArgs) -> Outcome {
         }
         left -= 1;
         let [user, device] = ids(&profile);
-        list.row(&[user, device, Cell::Json(&profile.traits_json()), Cell::Text(profile.state().as_str())])?;
+        let json;
+        let members = if is_for_people {
+            Cell::Count(profile.members().count() as u64)
+        } else {
+            json = members_json(&profile);
+            Cell::Json(&json)
+        };
+        let state = Cell::Text(profile.state().as_str());
+        list.row(&[user, device, Cell::Json(&profile.traits_json()), state, members])?;
     }
     list.end()
 }

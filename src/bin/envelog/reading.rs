@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use envelog::{Error, EventRef, OnCorruption, Options, Project, Store};
+use envelog::{Error, EventRef, OnCorruption, Options, PersonRef, Project, Store, View};
 use uuid::Uuid;
 
 use crate::args::Cli;
@@ -58,6 +58,18 @@ pub(crate) fn or_gap<'v>(cli: &Cli, event: envelog::Result<EventRef<'v>>) -> Out
     }
 }
 
+/// Says so where nobody has the id that was asked for. The answer is empty then, which is no error.
+pub(crate) fn tell_nobody(views: &[View], person: PersonRef<'_>) -> Outcome {
+    for view in views {
+        if view.activity(person)?.is_some() {
+            return Ok(());
+        }
+    }
+    let field = if matches!(person, PersonRef::User(_)) { "userId" } else { "anonymousId" };
+    tell(format_args!("envelog: nobody has this {field}"));
+    Ok(())
+}
+
 /// The project that was named, or the only one. In a store without events every project is there, and is empty.
 pub(crate) fn project(cli: &Cli, store: &Store) -> Outcome<Project> {
     let projects = store.projects()?;
@@ -68,13 +80,16 @@ pub(crate) fn project(cli: &Cli, store: &Store) -> Outcome<Project> {
             Err(Failure::Message(format!("the store has no such project; {}", listed(known))))
         }
         (None, [only]) => Ok(store.project(*only)),
-        (None, known) => {
-            Err(Failure::Usage(format!("name one of the projects with --project UUID; {}", listed(known))))
-        }
+        (None, known) => Err(ambiguous(known)),
     }
 }
 
-fn listed(projects: &[Uuid]) -> String {
+/// The failure of a command line that names none of several projects.
+pub(crate) fn ambiguous(known: &[Uuid]) -> Failure {
+    Failure::Usage(format!("name one of the projects with --project UUID; {}", listed(known)))
+}
+
+pub(crate) fn listed(projects: &[Uuid]) -> String {
     let mut text = format!("it has {}:", projects.len());
     for id in projects.iter().take(PROJECTS_LISTED_MAX) {
         let _ = write!(text, "\n  {id}");

@@ -17,6 +17,7 @@ use target::{Reopened, Target};
 const COLUMNS: &[Column] = &[
     Column { name: "line", title: "line" },
     Column { name: "bytes", title: "bytes" },
+    Column { name: "call", title: "call" },
     Column { name: "field", title: "field" },
     Column { name: "reason", title: "reason" },
 ];
@@ -145,25 +146,26 @@ impl Rejects {
     /// Adds a line that was too long to be read.
     pub(crate) fn add_too_long(&mut self, line: &Line) {
         let reason = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-        self.add_reason(line, None, &reason);
+        self.add_reason(line, None, None, &reason);
     }
 
-    /// Adds a line that the store refused.
-    pub(crate) fn add(&mut self, line: &Line, error: &Error) {
+    /// Adds a line that the store refused, or one call of a line that is a batch of them.
+    pub(crate) fn add(&mut self, line: &Line, call: Option<u64>, error: &Error) {
         match error {
-            Error::Invalid { field, reason } => self.add_reason(line, Some(field), reason),
-            Error::InBatch { source, .. } => self.add(line, source),
-            other => self.add_reason(line, None, &other.to_string()),
+            Error::Invalid { field, reason } => self.add_reason(line, call, Some(field), reason),
+            Error::InBatch { source, .. } => self.add(line, call, source),
+            other => self.add_reason(line, call, None, &other.to_string()),
         }
     }
 
-    fn add_reason(&mut self, line: &Line, field: Option<&str>, reason: &str) {
+    pub(crate) fn add_reason(&mut self, line: &Line, call: Option<u64>, field: Option<&str>, reason: &str) {
         self.pending_count += 1;
         if matches!(self.out, Out::First) && self.count_with_pending() > FIRST_MAX {
             return;
         }
-        let cells =
-            [Cell::Count(line.number), Cell::Count(line.bytes), Cell::maybe(field), Cell::Text(reason)];
+        let call = call.map_or(Cell::Missing, Cell::Count);
+        let (number, bytes) = (Cell::Count(line.number), Cell::Count(line.bytes));
+        let cells = [number, bytes, call, Cell::maybe(field), Cell::Text(reason)];
         write_object(&mut self.pending, COLUMNS, &cells);
         self.pending.push(b'\n');
     }

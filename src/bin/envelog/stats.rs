@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
-use envelog::Store;
+use envelog::{Period, Store};
 
 use crate::args::Cli;
+use crate::counts::period_name;
 use crate::failure::Outcome;
 use crate::merged;
 use crate::output::{Cell, Column, Format, Output, bytes_for_people, grouped};
@@ -14,7 +16,7 @@ use crate::reading;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
-    /// A row for each segment instead.
+    /// A row for each segment instead; on a narrow terminal with days instead of times.
     #[arg(long, conflicts_with = "types")]
     segments: bool,
     /// A row for each event type of each project instead; --project shows one project's.
@@ -48,6 +50,16 @@ const SEGMENTS: &[Column] = &[
     Column { name: "sealed", title: "sealed" },
     Column { name: "first", title: "first event (UTC)" },
     Column { name: "last", title: "last event (UTC)" },
+];
+
+/// On a narrow terminal: the whole is in the forms for programs.
+const SEGMENTS_NARROW: &[Column] = &[
+    Column { name: "segment", title: "segment" },
+    Column { name: "events", title: "events" },
+    Column { name: "bytes", title: "size" },
+    Column { name: "sealed", title: "sealed" },
+    Column { name: "first", title: "first (UTC)" },
+    Column { name: "last", title: "last (UTC)" },
 ];
 
 /// The project is only in the table of a store that has several.
@@ -90,9 +102,9 @@ fn table(store: &Store, disk: u64, output: &mut Output) -> Outcome {
         ("log", bytes_for_people(stats.log_bytes)),
         ("indexes", bytes_for_people(stats.index_bytes)),
         ("profiles", bytes_for_people(stats.profile_bytes)),
-        ("files on disk", bytes_for_people(disk)),
+        ("bytes on disk", bytes_for_people(disk)),
         ("last seq", number(stats.visible.get())),
-        ("closed cleanly", if store.recovery().clean { "yes" } else { "no" }.to_owned()),
+        ("closed cleanly", yes_or_no(store.recovery().clean).to_owned()),
     ];
     if let Some(bytes) = stats.log_bytes.checked_div(stats.events) {
         rows.push(("log for each event", format!("{} bytes", number(bytes))));
@@ -130,6 +142,9 @@ fn row(store: &Store, disk: u64, output: &mut Output) -> Outcome {
 }
 
 fn segments(store: &Store, output: &mut Output) -> Outcome {
+    if output.is_narrow() {
+        return segments_narrow(store, output);
+    }
     let is_for_people = output.format().is_for_people();
     let mut list = output.list(SEGMENTS);
     for segment in store.segments()? {
@@ -139,7 +154,7 @@ fn segments(store: &Store, output: &mut Output) -> Outcome {
             Cell::Count(segment.events),
             Cell::Count(segment.bytes),
             match (is_for_people, segment.sealed) {
-                (true, sealed) => Cell::Text(if sealed { "yes" } else { "no" }),
+                (true, sealed) => Cell::Text(yes_or_no(sealed)),
                 (false, sealed) => truth(sealed),
             },
             Cell::maybe_time(segment.first),
@@ -147,6 +162,26 @@ fn segments(store: &Store, output: &mut Output) -> Outcome {
         ])?;
     }
     list.end()
+}
+
+fn segments_narrow(store: &Store, output: &mut Output) -> Outcome {
+    let day = |time: Option<DateTime<Utc>>| time.map(|time| period_name(Period::Day, time));
+    let mut list = output.list(SEGMENTS_NARROW);
+    for segment in store.segments()? {
+        list.row(&[
+            Cell::Count(segment.id.into()),
+            Cell::Count(segment.events),
+            Cell::Text(&bytes_for_people(segment.bytes)),
+            Cell::Text(yes_or_no(segment.sealed)),
+            Cell::maybe(day(segment.first).as_deref()),
+            Cell::maybe(day(segment.last).as_deref()),
+        ])?;
+    }
+    list.end()
+}
+
+const fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
 
 fn types(cli: &Cli, store: &Store, output: &mut Output) -> Outcome {

@@ -22,14 +22,23 @@ const COLUMNS: &[Column] = &[
     Column { name: "linesPerSecond", title: "lines a second" },
     Column { name: "inAll", title: "in all" },
     Column { name: "dryRun", title: "dry run" },
+    Column { name: "duplicates", title: "duplicates" },
+    Column { name: "conflicts", title: "conflicts" },
 ];
 
-/// The counts of an import. Every line is stored, rejected or blank.
+/// The counts of an import. Every line, or every call of a line that is a batch of them, is stored, a duplicate or
+/// rejected; a line without any is blank.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) stored: u64,
+    /// Lines whose events were stored before.
+    pub(crate) duplicates: u64,
     pub(crate) rejected: u64,
+    /// Of the rejected lines, those whose message ids were stored before with other content.
+    pub(crate) conflicts: u64,
     pub(crate) blank: u64,
+    /// Of those that were taken or rejected, the ones that are more than one for their line.
+    pub(crate) more: u64,
     /// Nothing was stored, only checked.
     is_dry: bool,
     notes: BTreeMap<Note, u64>,
@@ -57,7 +66,11 @@ impl Summary {
 
     /// Counts one event.
     pub(crate) fn count_one(&mut self, notes: Notes) {
-        self.stored += 1;
+        if notes.contains(Note::Duplicate) {
+            self.duplicates += 1;
+        } else {
+            self.stored += 1;
+        }
         if notes.is_empty() {
             return;
         }
@@ -66,8 +79,18 @@ impl Summary {
         }
     }
 
+    /// Lines whose events are stored, now or before.
+    pub(crate) const fn taken(&self) -> u64 {
+        self.stored + self.duplicates
+    }
+
     pub(crate) const fn lines(&self) -> u64 {
-        self.stored + self.rejected + self.blank
+        self.taken() + self.rejected + self.blank - self.more
+    }
+
+    /// What is neither taken nor rejected of so many lines had nothing in it.
+    pub(crate) const fn set_blank(&mut self, lines: u64) {
+        self.blank = (lines + self.more).saturating_sub(self.taken() + self.rejected);
     }
 
     /// Writes the counts: as data to standard output where that is a pipe, else for people to standard error. `whole` is
@@ -117,6 +140,12 @@ impl Summary {
             }
             None => {}
         }
+        if self.conflicts > 0 {
+            let conflicts = number(self.conflicts);
+            tell(format_args!(
+                "of these, with a messageId that was stored before with other content: {conflicts}"
+            ));
+        }
         for (note, count) in &self.notes {
             tell(format_args!("{note}: {}", number(*count)));
         }
@@ -138,8 +167,14 @@ impl Summary {
         let whole = whole.map(|Whole { lines, stored, rejected }| {
             format!("{{\"lines\":{lines},\"stored\":{stored},\"rejected\":{rejected}}}")
         });
+        let some = |count| if count > 0 { Cell::Count(count) } else { Cell::Missing };
         let mut output = Output::new(format);
-        let mut list = output.list(COLUMNS);
+        let columns = COLUMNS.iter().map(|column| match column.name {
+            "stored" if self.is_dry => Column { name: "wouldStore", title: "would store" },
+            _ => *column,
+        });
+        let columns: Vec<Column> = columns.collect();
+        let mut list = output.list(&columns);
         list.row(&[
             Cell::Count(self.lines()),
             Cell::Count(self.stored),
@@ -151,6 +186,8 @@ impl Summary {
             Cell::Count(rate),
             whole.as_deref().map_or(Cell::Missing, Cell::Json),
             if self.is_dry { Cell::Json("true") } else { Cell::Missing },
+            some(self.duplicates),
+            some(self.conflicts),
         ])?;
         list.end()
     }
@@ -162,7 +199,7 @@ fn rounded(elapsed: Duration) -> f64 {
 }
 
 /// The note's name as JSON names are written: `oddEventType`.
-fn json_name(note: Note) -> String {
+pub(crate) fn json_name(note: Note) -> String {
     let name = format!("{note:?}");
     let mut letters = name.chars();
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());

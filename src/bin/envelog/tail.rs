@@ -49,8 +49,13 @@ pub(crate) fn run(cli: &Cli, arguments: &TailArgs) -> Outcome {
     let store = reading::open(cli)?;
     let mut output = Output::new(Format::of(cli.format));
     let mut listing = listing(cli, &store, &mut output)?;
-    newest(cli, arguments, &merged::projects(cli, &store)?, &mut listing)?;
-    listing.end()
+    let projects = merged::projects(cli, &store)?;
+    let is_empty = !newest(cli, arguments, &projects, &mut listing)?;
+    listing.end()?;
+    if is_empty && arguments.limit > 0 {
+        arguments.person.tell_nobody(&merged::views(&projects)?)?;
+    }
+    Ok(())
 }
 
 /// A list that names the projects where there may be several: programs always see them.
@@ -61,7 +66,8 @@ fn listing<'o>(cli: &Cli, store: &Store, output: &'o mut Output) -> Outcome<List
 }
 
 /// Lists the newest events: finds the first of them from the end, and goes on from there, so that nothing is kept.
-fn newest(cli: &Cli, arguments: &TailArgs, projects: &[Project], listing: &mut Listing<'_>) -> Outcome {
+/// Returns whether there are any.
+fn newest(cli: &Cli, arguments: &TailArgs, projects: &[Project], listing: &mut Listing<'_>) -> Outcome<bool> {
     let views = merged::views(projects)?;
     let mut first = None;
     let mut backwards = Merged::of(cli, views.iter().map(|view| arguments.query(view)), true)?;
@@ -69,12 +75,12 @@ fn newest(cli: &Cli, arguments: &TailArgs, projects: &[Project], listing: &mut L
         let Some(event) = backwards.next()? else { break };
         first = Some(event.seq());
     }
-    let Some(first) = first else { return Ok(()) };
+    let Some(first) = first else { return Ok(false) };
     let to_the_end = first..Seq::new(u64::MAX);
     let queries = views.iter().map(|view| arguments.query(view).seq_range(to_the_end.clone()));
     let mut events = backwards.again(queries, false)?;
     while let Some(event) = events.next()? {
         listing.add(&event)?;
     }
-    Ok(())
+    Ok(true)
 }

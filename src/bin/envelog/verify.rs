@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use envelog::{Finding, Severity, Store, VerifyLevel, VerifyReport};
 
 use crate::args::Cli;
-use crate::failure::{Failure, Outcome, tell};
+use crate::failure::{Failure, Outcome, in_words_of_the_tool, tell};
 use crate::output::{Cell, Column, Format, Output, bytes_for_people, grouped};
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -68,7 +68,7 @@ pub(crate) fn run(cli: &Cli, arguments: &VerifyArgs) -> Outcome {
         if is_table {
             list.row(&table_cells(finding, &severity, &seqs(finding), &sentence(finding)))?;
         } else {
-            list.row(&cells(finding, &severity))?;
+            list.row(&cells(finding, &severity, &in_words_of_the_tool(finding.advice)))?;
         }
     }
     list.end()?;
@@ -76,7 +76,7 @@ pub(crate) fn run(cli: &Cli, arguments: &VerifyArgs) -> Outcome {
     if report.is_damaged() { Err(Failure::Damaged) } else { Ok(()) }
 }
 
-fn cells<'f>(finding: &'f Finding, severity: &'f str) -> [Cell<'f>; 7] {
+fn cells<'f>(finding: &'f Finding, severity: &'f str, advice: &'f str) -> [Cell<'f>; 7] {
     let count = |number: Option<u64>| number.map_or(Cell::Missing, Cell::Count);
     let seqs = finding.seqs.as_ref();
     [
@@ -86,7 +86,7 @@ fn cells<'f>(finding: &'f Finding, severity: &'f str) -> [Cell<'f>; 7] {
         count(seqs.map(|seqs| seqs.start().get())),
         count(seqs.map(|seqs| seqs.end().get())),
         Cell::Text(&finding.what),
-        Cell::Text(finding.advice),
+        Cell::Text(advice),
     ]
 }
 
@@ -114,13 +114,13 @@ fn seqs(finding: &Finding) -> String {
 }
 
 fn sentence(finding: &Finding) -> String {
-    format!("{}; {}", finding.what, finding.advice)
+    format!("{}; {}", finding.what, in_words_of_the_tool(finding.advice))
 }
 
 /// Says how much was looked at and what comes of it.
 fn summarise(report: &VerifyReport, elapsed: Duration) {
     tell(format_args!(
-        "envelog: {}, {} and {} checked, {} read in {:.2} s",
+        "envelog: {}, {} and {} checked, bytes checked: {}, in {:.2} s",
         counted(report.files, "file"),
         counted(report.segments, "segment"),
         counted(report.frames, "frame"),

@@ -116,13 +116,14 @@ fn what_was_appended_is_folded_and_stands_in_the_log_after_closing() {
         for n in 0..200u32 {
             let body = n.to_le_bytes();
             let appended = log
-                .append(&[draft(&body), draft(b"note")], &[(); 2], |_| Ok(()), |count| *count += 1)
+                .append(&[draft(&body), draft(b"note")], &[(); 2], |_| Ok(true), |count, _| *count += 1)
+                .unwrap()
                 .unwrap();
             assert_eq!(appended.notes, [(appended.first.next(), 7)]);
         }
         assert_eq!(log.inner.stage.lock().decisions, 200);
         log.close(|| ()).unwrap();
-        assert!(matches!(log.append(&[draft(b"late")], &[()], |_| Ok(()), |_| ()), Err(Error::Closed)));
+        assert!(matches!(log.append(&[draft(b"late")], &[()], |_| Ok(true), |_, _| ()), Err(Error::Closed)));
         let folded = frames.lock().clone();
         assert_eq!(folded.len(), 400);
         drop(log);
@@ -140,7 +141,7 @@ fn what_was_acknowledged_survives_a_kill_at_every_level() {
         let disk = SimDisk::default();
         let (log, frames, _) = start(&disk, level);
         for n in 0..100u32 {
-            log.append(&[draft(&n.to_le_bytes())], &[()], |_| Ok(()), |_| ()).unwrap();
+            log.append(&[draft(&n.to_le_bytes())], &[()], |_| Ok(true), |_, _| ()).unwrap();
         }
         let killed = disk.kill();
         let folded = frames.lock().clone();
@@ -156,8 +157,10 @@ fn tickets_share_syncs_and_come_back_in_order() {
     let disk = SimDisk::default();
     let (log, frames, _) = start(&disk, Durability::Synced);
     let bodies: Vec<[u8; 4]> = (0..500u32).map(u32::to_le_bytes).collect();
-    let pending: Vec<_> =
-        bodies.iter().map(|body| log.submit(&[draft(body)], &[()], |_| Ok(()), |_| ()).unwrap()).collect();
+    let pending: Vec<_> = bodies
+        .iter()
+        .map(|body| log.submit(&[draft(body)], &[()], |_| Ok(true), |_, _| ()).unwrap().unwrap())
+        .collect();
     for ticket in pending {
         log.wait(ticket).unwrap();
     }
@@ -175,7 +178,7 @@ fn threads_that_append_at_once_all_get_their_own_seqs() {
                 let log = &log;
                 scope.spawn(move || {
                     for n in 0..100u8 {
-                        log.append(&[draft(&[thread, n])], &[()], |_| Ok(()), |_| ()).unwrap();
+                        log.append(&[draft(&[thread, n])], &[()], |_| Ok(true), |_, _| ()).unwrap();
                     }
                 });
             }
@@ -195,13 +198,16 @@ fn threads_that_append_at_once_all_get_their_own_seqs() {
 fn a_refused_check_stores_nothing() {
     let disk = SimDisk::default();
     let (log, frames, _) = start(&disk, Durability::Synced);
-    let refused = log.append(&[draft(b"x")], &[()], |_| Err(Error::invalid("x", "no")), |_| ());
+    let refused = log.append(&[draft(b"x")], &[()], |_| Err(Error::invalid("x", "no")), |_, _| ());
     assert!(matches!(refused, Err(Error::Invalid { .. })));
     assert!(frames.lock().is_empty());
     let too_large = vec![0; 5000];
     assert!(matches!(
-        log.append(&[draft(&too_large)], &[()], |_| Ok(()), |_| ()),
+        log.append(&[draft(&too_large)], &[()], |_| Ok(true), |_, _| ()),
         Err(Error::TooLarge { .. })
     ));
-    assert_eq!(log.append(&[draft(b"y")], &[()], |_| Ok(()), |_| ()).unwrap().first, Seq::new(1));
+    assert!(log.append(&[draft(b"z")], &[()], |_| Ok(false), |_, _| ()).unwrap().is_none());
+    assert!(log.submit(&[draft(b"z")], &[()], |_| Ok(false), |_, _| ()).unwrap().is_none());
+    let appended = log.append(&[draft(b"y")], &[()], |_| Ok(true), |_, _| ()).unwrap();
+    assert_eq!(appended.unwrap().first, Seq::new(1));
 }

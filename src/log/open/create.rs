@@ -94,6 +94,7 @@ pub(super) fn create(disk: &dyn Disk, entropy: &dyn Entropy, options: &LogOption
         segments: Vec::new(),
         runs: Vec::new(),
         gaps: Vec::new(),
+        ids: Vec::new(),
     };
     manifest_file::write(disk, &manifest)?;
     Ok(manifest)

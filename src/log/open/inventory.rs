@@ -44,6 +44,9 @@ impl Inventory {
                 }
                 Some(FileName::Index(id)) => listed(id).is_some_and(|segment| segment.index.is_some()),
                 Some(FileName::ProfileRun(number)) => manifest.runs.iter().any(|run| run.number == number),
+                Some(FileName::IdsRun(number)) => {
+                    manifest.ids.iter().any(|run| run.number == number && run.has_file())
+                }
                 None => true,
             };
             if !counts {

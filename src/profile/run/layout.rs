@@ -20,7 +20,7 @@
 //!    104    8  file length
 //!    112    4  hash check        first half of SipHash-2-4 of "envelog run" under the manifest's hash key
 //!    116    4  crc of the block checksums
-//!    120    4  zero
+//!    120    4  contents          bit 0: a row has facts of identity, bit 1: one of them names another id; others 0
 //!    124    4  crc               CRC-32 of bytes 0 .. 124
 //!    128    .  rows              each: key length 4 | row length 4 | key | row | zeros up to a multiple of 8
 //!      .    .  offsets           of the rows in the order of keys, divided by 8: 4 each, zeros up to a multiple of 8
@@ -44,7 +44,7 @@ use crate::profile::delta::Bounds;
 use crate::types::{Nanos, Seq};
 
 /// Version of the rules by which frames become rows; a run of other rules is made anew.
-pub(crate) const RULES: u16 = 1;
+pub(crate) const RULES: u16 = 2;
 
 pub(super) const HEADER_LEN: usize = 128;
 pub(super) const CRC_AT: usize = HEADER_LEN - 4;
@@ -54,6 +54,10 @@ pub(super) const ROW_HEAD_LEN: u64 = 8;
 pub(super) const ALIGN: u64 = 8;
 pub(super) const SLOT_LEN: u64 = 8;
 pub(super) const OFFSET_LEN: u64 = 4;
+
+/// Mark of a run in which a row has facts of identity, and of one in which such a fact names another id.
+const FACTS: u32 = 1;
+const LINKS: u32 = 2;
 
 /// What a run is made for, besides its rows.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +111,8 @@ impl Header {
         out.put_u64(self.file_len);
         out.put_u32(self.hash_check);
         out.put_u32(self.blocks_crc);
-        out.put_u32(0);
+        let Bounds { has_facts, has_links, .. } = self.bounds;
+        out.put_u32(if has_facts { FACTS } else { 0 } | if has_links { LINKS } else { 0 });
         out.put_u32(crc32fast::hash(&out));
         out
     }
@@ -121,9 +126,11 @@ impl Header {
         let (row_count, person_count, piece_count) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let (slot_count, rows_end) = (reader.u64()?, reader.u64()?);
         let newest = Some(reader.i64()?).filter(|newest| *newest != i64::MIN).map(Nanos::new);
-        let bounds = Bounds { newest, live_traits: reader.u32()?, live_bytes: reader.u32()? };
+        let (live_traits, live_bytes) = (reader.u32()?, reader.u32()?);
         let file_len = reader.u64()?;
-        let (hash_check, blocks_crc, more_zeros) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let (hash_check, blocks_crc, contents) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let (has_facts, has_links) = (contents & FACTS != 0, contents & LINKS != 0);
+        let bounds = Bounds { newest, live_traits, live_bytes, has_facts, has_links };
         let header = Self {
             store_id,
             number,
@@ -141,7 +148,7 @@ impl Header {
             blocks_crc,
         };
         let tables = header.tables()?;
-        (zero == 0 && more_zeros == 0 && tables.blocks.end == file_len).then_some(header)
+        (zero == 0 && contents & !(FACTS | LINKS) == 0 && tables.blocks.end == file_len).then_some(header)
     }
 
     /// Where the tables stand; `None` where the numbers contradict each other.

@@ -14,8 +14,8 @@ use crate::limits::Limits;
 use crate::profile::delta::{Delta, HashedKey};
 use crate::profile::key::RowKey;
 use crate::profile::merge::{Merge, Source};
-use crate::profile::tests::{Files, HASH_KEY, P, STORE, random_identify, seed, user};
-use crate::profile::{Fragment, PersonRef, ProfileMap};
+use crate::profile::tests::{Files, HASH_KEY, P, STORE, random_fact, seed, user};
+use crate::profile::{Fragment, PersonRef, PersonRow, Profile, ProfileMap};
 use crate::storage::sim::{FaultKind, FaultPlan, OpMask, SimDisk, SimOptions};
 use crate::storage::{DerivedSource, Disk, SimRng};
 
@@ -120,7 +120,7 @@ fn a_run_without_rows_and_one_with_a_single_great_row_are_runs() {
     let disk = SimDisk::default();
     let state = vec![b's'; 700_000];
     let cursor = CursorKeys { project_id: Some(P), name: "crm" };
-    let delta = delta_of([Fragment::of_cursor(cursor, Seq::new(4), &state)]);
+    let delta = delta_of(Fragment::of_cursor(cursor, Seq::new(4), &state));
     let run = open_on(&disk, &write_on(&disk, &delta).unwrap()).unwrap();
     assert_eq!((run.row_count(), run.person_count()), (1, 0));
     assert_eq!(run.row(0).unwrap().unwrap().1.len(), state.len() + 8);
@@ -212,7 +212,7 @@ fn forge(bytes: &mut [u8], listed: &mut ProfileRun) {
 #[test]
 fn forged_bytes_with_right_checksums_never_panic() {
     let seed = seed();
-    let delta = delta_of((0..30).filter_map(|case| random_identify(&mut SimRng::new(case)).fragment()));
+    let delta = delta_of((0..60).flat_map(|case| random_fact(&mut SimRng::new(case)).fragments()));
     let disk = small_disk();
     let listed = write_on(&disk, &delta).unwrap();
     let keys = keys_of(&delta);
@@ -238,9 +238,15 @@ fn forged_bytes_with_right_checksums_never_panic() {
             let _ =
                 map.get(P, PersonRef::User("u")).map(|profile| profile.map(|profile| profile.traits_json()));
             let _ = (map.canonical_json(P), map.traits(P));
-            if let Some(fragment) = random_identify(&mut SimRng::new(number)).fragment() {
-                map.apply(&fragment);
-            }
+            let rows = map.rows(P, None).into_iter().flatten();
+            let rows = rows.map_while(Result::ok).map(|(_, row)| row).collect::<Vec<_>>();
+            let facts = rows.iter().flat_map(PersonRow::facts).count();
+            let parts: Vec<_> =
+                rows.iter().filter_map(PersonRow::signed_up_traits).chain(rows.clone()).collect();
+            let joined =
+                Profile::joined(PersonRef::User("u"), Box::default(), None, &parts, &Limits::default());
+            let _ = (facts, joined.traits_json());
+            map.apply_all(random_fact(&mut SimRng::new(number)).fragments());
         }
     }
     assert!(opened > 1000, "{opened} of 3000 opened, seed {seed}");
@@ -282,7 +288,7 @@ fn a_written_run_survives_a_power_loss() {
 fn flushing_makes_the_files_that_are_listed() {
     let mut files = Files::new();
     let mut map = ProfileMap::new(Vec::new(), HASH_KEY, Arc::new(Limits::default()));
-    map.apply(&user("u", 1, json!({"traits": {"a": 1}})).fragment().unwrap());
+    map.apply_all(user("u", 1, json!({"traits": {"a": 1}})).fragments());
     let listed = files.flush(&mut map);
     assert!(map.delta().is_empty() && map.frozen().is_empty());
     assert_eq!((listed.number, listed.first_seq, listed.last_seq), (1, Seq::new(1), Seq::new(10)));

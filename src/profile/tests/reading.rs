@@ -22,11 +22,11 @@ fn the_greatest_seq_of_a_cursor_wins_in_every_layer_and_scopes_are_apart() {
     let store_crm = CursorKeys { project_id: None, name: "crm" };
     assert_eq!(map.cursor(crm).unwrap(), None);
     for seq in [5, 9, 7] {
-        map.apply(&Fragment::of_cursor(crm, Seq::new(seq), format!("state {seq}").as_bytes()));
+        map.apply_all(Fragment::of_cursor(crm, Seq::new(seq), format!("state {seq}").as_bytes()));
         files.flush(&mut map);
     }
-    map.apply(&Fragment::of_cursor(crm, Seq::new(8), b""));
-    map.apply(&Fragment::of_cursor(store_crm, Seq::new(1), b""));
+    map.apply_all(Fragment::of_cursor(crm, Seq::new(8), b""));
+    map.apply_all(Fragment::of_cursor(store_crm, Seq::new(1), b""));
     assert_eq!(map.cursor(crm).unwrap(), Some((Seq::new(9), b"state 9".to_vec())));
     assert_eq!(map.cursor(store_crm).unwrap(), Some((Seq::new(1), Vec::new())));
     assert_eq!(map.cursor(CursorKeys { project_id: Some(OTHER), name: "crm" }).unwrap(), None);

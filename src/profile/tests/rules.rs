@@ -75,17 +75,16 @@ fn without_a_user_the_device_has_a_row_of_its_own_and_ids_that_are_none_have_no_
     assert!(event(None, None).fragment().is_none());
     assert!(event(Some("null"), Some("dev")).fragment().is_none());
     assert!(event(None, Some("[Object object]")).fragment().is_none());
-    let identify = event(Some("u"), None);
-    let mut keys = identify.keys();
-    keys.event_type = "order.placed";
-    assert!(Fragment::from_frame(&keys, None).is_none());
+    let placed = Identify { event_type: "order.placed", ..event(Some("u"), None) };
+    assert!(placed.fragments().is_empty());
 }
 
 #[test]
 fn an_identify_without_traits_makes_a_profile() {
     let mut map = map();
-    let event = user("u", 1, json!({}));
-    map.apply(&Fragment::from_frame(&event.keys(), None).unwrap());
+    let mut body = Vec::new();
+    codec::encode(&mut body, None, None).unwrap();
+    map.apply_all(Fragment::of_frame(&user("u", 1, json!({})).keys(), &body));
     assert_eq!(traits(&map, PersonRef::User("u")), "{}");
 }
 

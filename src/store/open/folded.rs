@@ -5,7 +5,8 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use super::rebuild::Rebuild;
-use super::tail::TailFold;
+use super::tail::{Hashers, TailFold};
+use crate::dedupe::Recent;
 use crate::error::Result;
 use crate::index::ActiveWriter;
 use crate::limits::Limits;
@@ -15,6 +16,7 @@ use crate::log::{Marks, OnCorruption, RecoveryReport, Rolled};
 use crate::storage::{Disk, MapWriter};
 use crate::store::derive::Derived;
 use crate::store::handle::{SegmentHandle, Segments};
+use crate::store::repeats::MessageIds;
 use crate::store::seal::{SealJob, SealQueue};
 use crate::store::shelf::Shelf;
 use crate::store::state::ReadState;
@@ -25,6 +27,8 @@ pub(super) struct Folded {
     pub(super) state: Arc<ReadState>,
     /// The index of the active segment.
     pub(super) active: Option<ActiveWriter>,
+    /// The message ids of what is not sealed.
+    pub(super) recent: Recent,
     /// Rolled segments that are to be sealed.
     pub(super) jobs: Vec<SealJob>,
     /// What opening the log found, and what was made anew.
@@ -41,6 +45,7 @@ impl Folded {
         limits: &Arc<Limits>,
         on_corruption: OnCorruption,
         queue: Option<&Arc<SealQueue>>,
+        ids: Option<&MessageIds>,
     ) -> Result<Self> {
         let current = manifest.current();
         let shelf =
@@ -55,12 +60,17 @@ impl Folded {
             shelf.put(*footer, segment);
         }
         let mut profiles = rebuild.profiles(&opened.sealed)?;
+        if let Some(ids) = ids {
+            rebuild.ids(&opened.sealed, ids)?;
+        }
         let Rebuild { rebuilt, gaps: lost, .. } = rebuild;
         let mut report = RecoveryReport { rebuilt, ..opened.report.clone() };
         report.gaps.extend(lost.iter().map(|gap| gap.from..=gap.to));
         let mut gaps = [&*current.gaps, &*lost].concat();
         gaps.sort_unstable_by_key(|gap| gap.from);
 
+        let hashers = Hashers { key: current.hash_key, messages: ids.map(|ids| ids.hasher) };
+        let mut recent = Recent::new(ids.map_or(Seq::ZERO, MessageIds::through).next());
         let mut active = None;
         let mut jobs = Vec::new();
         let mut last_seq = opened.next_seq.get().saturating_sub(1);
@@ -68,8 +78,8 @@ impl Folded {
             let is_last = at + 1 == opened.tail.len();
             let capacity = opened.active.as_ref().filter(|_| is_last).map_or(tail.end, MapWriter::capacity);
             let mut writer = ActiveWriter::new(current.hash_key, capacity);
-            let mut fold = TailFold { writer: &mut writer, profiles: &mut profiles };
-            last_seq = fold.take(tail, &current.hash_key)?.unwrap_or(last_seq);
+            let mut fold = TailFold { writer: &mut writer, profiles: &mut profiles, recent: &mut recent };
+            last_seq = fold.take(tail, &hashers)?.unwrap_or(last_seq);
             let index = Arc::clone(writer.index());
             handles.push(Arc::new(SegmentHandle::active(Arc::clone(&tail.segment), Arc::clone(&index))));
             if is_last && opened.active.is_some() {
@@ -85,11 +95,12 @@ impl Folded {
             marks: Arc::new(Marks::new(visible)),
             segments: RwLock::new(Arc::new(Segments::new(handles))),
             profiles: Mutex::new(profiles),
+            people: Arc::default(),
             shelf,
             epochs: current.epochs.clone().into(),
             gaps: gaps.into(),
             hash_key: current.hash_key,
         };
-        Ok(Self { state: Arc::new(state), active, jobs, report })
+        Ok(Self { state: Arc::new(state), active, recent, jobs, report })
     }
 }

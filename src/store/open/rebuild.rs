@@ -15,7 +15,7 @@ use crate::store::handle::SegmentHandle;
 
 /// Opens what is derived from sealed segments, and makes anew what is missing, stale or damaged.
 pub(super) struct Rebuild<'a> {
-    derived: Derived<'a>,
+    pub(super) derived: Derived<'a>,
     on_corruption: OnCorruption,
     /// Whether files are written; else all is kept in memory.
     repair: bool,
@@ -53,7 +53,7 @@ impl<'a> Rebuild<'a> {
         parts.into_iter().map(handle).collect()
     }
 
-    fn goes_on_after(&self, error: &Error) -> bool {
+    pub(super) fn goes_on_after(&self, error: &Error) -> bool {
         self.on_corruption == OnCorruption::Quarantine && matches!(error, Error::Corrupt { .. })
     }
 
@@ -157,7 +157,7 @@ impl<'a> Rebuild<'a> {
 }
 
 /// Why a derived file is not believed and is made anew; `None` for any other error.
-fn doubt(error: &Error) -> Option<String> {
+pub(super) fn doubt(error: &Error) -> Option<String> {
     match error {
         error if storage::is_not_found(error) => Some("it is missing".to_owned()),
         Error::Corrupt { reason, .. } | Error::UnsupportedFormat { reason, .. } => {
@@ -167,3 +167,6 @@ fn doubt(error: &Error) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,45 +4,93 @@ mod merge;
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::sync::Arc;
 
 use self::merge::{Bounds, Merge};
 use super::events::Reading;
 use super::question::Query;
 use super::token::PageToken;
+use crate::envelope::fact::MemberKind;
 use crate::envelope::time;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::identity::{self, MemberId, Scope};
 use crate::index::{IdHash, IdKind, TimeRange, id_hash};
 use crate::profile::PersonRef;
 use crate::store::event::EventRef;
 use crate::store::handle::{Pinned, SegmentView};
+use crate::store::people::member_of;
 use crate::store::view::{Activity, View};
+use crate::types::Nanos;
 
-/// One of the ids whose events a timeline unites.
+/// One id whose events a timeline has.
 #[derive(Clone)]
 pub(super) struct Member {
     pub(super) kind: IdKind,
     pub(super) hash: IdHash,
-    pub(super) id: Box<str>,
+    id: Arc<str>,
+    reach: Reach,
+}
+
+/// Which of the events that have an id.
+#[derive(Debug, Clone)]
+pub(super) enum Reach {
+    /// Those that are the id's own: of a device, those without a user; at the times of the scope.
+    Own(Scope),
+    /// All that name it.
+    Named,
+}
+
+impl Reach {
+    /// Whether an event of a user is left out.
+    #[inline]
+    pub(super) const fn leaves_users_out(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, time: Nanos) -> bool {
+        match self {
+            Self::Own(scope) => scope.contains(time),
+            Self::Named => true,
+        }
+    }
 }
 
 impl Member {
-    fn new(pinned: &Pinned, person: PersonRef<'_>) -> Self {
-        let (kind, id) = match person {
-            PersonRef::User(id) => (IdKind::User, id),
-            PersonRef::Anonymous(id) => (IdKind::Device, id),
+    fn new(pinned: &Pinned, id: &MemberId, reach: Reach) -> Self {
+        let kind = match id.kind {
+            MemberKind::User => IdKind::User,
+            MemberKind::Anonymous => IdKind::Device,
         };
-        let hash = id_hash(&pinned.snapshot.hash_key, &pinned.project_id, kind, id);
-        Self { kind, hash, id: id.into() }
+        let hash = id_hash(&pinned.snapshot.hash_key, &pinned.project_id, kind, &id.id);
+        Self { kind, hash, id: Arc::clone(&id.id), reach }
     }
 
-    /// Whether the event is the member's: that of a device only where it has no user.
+    pub(super) const fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Whether an event has this id: hashes of two ids may be equal.
     #[inline]
     fn owns(&self, event: &EventRef<'_>) -> bool {
-        match self.kind {
+        let is_named = match self.kind {
             IdKind::User => event.user_id() == Some(&*self.id),
-            IdKind::Device => event.user_id().is_none() && event.anonymous_id() == Some(&*self.id),
-        }
+            IdKind::Device => {
+                event.anonymous_id() == Some(&*self.id)
+                    && !(self.reach.leaves_users_out() && event.user_id().is_some())
+            }
+        };
+        is_named && self.reach.contains(event.timestamp_nanos())
     }
+}
+
+/// Whose events a timeline has.
+#[derive(Clone)]
+enum Subject {
+    /// Those of the person whom the id names, which is found out when the answer is taken.
+    Person(MemberId),
+    /// Those of one id.
+    Id(MemberId, Reach),
 }
 
 /// The timeline of a person, begun by [`View::timeline`]: oldest first unless it is turned around.
@@ -78,14 +126,49 @@ impl Member {
 #[must_use = "a question is asked when its answer is taken"]
 pub struct Timeline<'v> {
     view: &'v View,
-    members: Vec<Member>,
+    subject: Subject,
     pub(super) query: Query,
     after: Option<PageToken>,
 }
 
 impl<'v> Timeline<'v> {
     pub(in crate::store) fn new(view: &'v View, person: PersonRef<'_>) -> Self {
-        Self { view, members: vec![Member::new(view.pinned(), person)], query: Query::default(), after: None }
+        Self::of(view, Subject::Person(member_of(person)))
+    }
+
+    /// The events of one id alone, whoever it belongs to.
+    pub(in crate::store) fn alone(view: &'v View, id: &MemberId) -> Self {
+        Self::of(view, Subject::Id(id.clone(), Reach::Own(Scope::All)))
+    }
+
+    /// The events that name an id, of a device those of users included.
+    pub(in crate::store) fn with_users(view: &'v View, id: &MemberId) -> Self {
+        Self::of(view, Subject::Id(id.clone(), Reach::Named))
+    }
+
+    /// Keeps events up to and with a time.
+    pub(in crate::store) fn up_to(mut self, time: Option<Nanos>) -> Self {
+        if let Some(time) = time {
+            self.query.filter.times.max = self.query.filter.times.max.min(time);
+        }
+        self
+    }
+
+    fn of(view: &'v View, subject: Subject) -> Self {
+        Self { view, subject, query: Query::default(), after: None }
+    }
+
+    /// The ids whose events are asked for.
+    fn members(&self) -> Result<Vec<Member>> {
+        let pinned = self.view.pinned();
+        Ok(match &self.subject {
+            Subject::Id(id, reach) => vec![Member::new(pinned, id, reach.clone())],
+            Subject::Person(id) => {
+                let who = self.view.who(id)?;
+                let reach = |member: &identity::Member| Reach::Own(member.scope.clone());
+                who.members.iter().map(|member| Member::new(pinned, &member.id, reach(member))).collect()
+            }
+        })
     }
 
     super::builder::conditions!(query);
@@ -139,8 +222,13 @@ impl<'v> Timeline<'v> {
     pub fn iter(&self) -> TimelineEvents<'v> {
         let pinned = self.view.pinned();
         let bounds = Bounds::new(self.query.filter.times, self.after);
-        let merge = Merge::new(pinned, self.members.clone(), self.query.filter.clone(), bounds);
+        let (members, error) = match self.members() {
+            Ok(members) => (members, None),
+            Err(error) => (Vec::new(), Some(Box::new(error))),
+        };
+        let merge = Merge::new(pinned, members, self.query.filter.clone(), bounds);
         TimelineEvents {
+            error,
             reading: Reading::new(pinned, merge, self.is_newest_first(), self.query.limit),
             newest_first: self.is_newest_first(),
             passed: self.after,
@@ -157,8 +245,9 @@ impl<'v> Timeline<'v> {
             all.min = all.min.min(times.min);
             all.max = all.max.max(times.max);
         };
+        let members = self.members()?;
         for segment in self.view.pinned().segments() {
-            self.add_activity(segment, &mut add)?;
+            self.add_activity(segment, &members, &mut add)?;
         }
         Ok(all.map(|all| Activity {
             first: time::to_datetime(all.min),
@@ -167,10 +256,15 @@ impl<'v> Timeline<'v> {
         }))
     }
 
-    fn add_activity(&self, segment: SegmentView<'_>, add: &mut impl FnMut(u32, TimeRange)) -> Result<()> {
+    fn add_activity(
+        &self,
+        segment: SegmentView<'_>,
+        members: &[Member],
+        add: &mut impl FnMut(u32, TimeRange),
+    ) -> Result<()> {
         let index = segment.index;
         let Some(project) = index.project(&self.view.pinned().project_id)? else { return Ok(()) };
-        for Member { kind, hash, .. } in &self.members {
+        for Member { kind, hash, reach, .. } in members {
             let Some(id) = index.id_no(project, *kind, *hash)? else { continue };
             match kind {
                 IdKind::User => {
@@ -181,7 +275,9 @@ impl<'v> Timeline<'v> {
                 IdKind::Device => {
                     for posting in index.postings_of(*kind, id)? {
                         let posting = posting?;
-                        if index.id_of(IdKind::User, posting.ordinal)?.is_none() {
+                        if reach.contains(posting.timestamp)
+                            && index.id_of(IdKind::User, posting.ordinal)?.is_none()
+                        {
                             add(1, TimeRange { min: posting.timestamp, max: posting.timestamp });
                         }
                     }
@@ -203,7 +299,7 @@ impl fmt::Debug for Timeline<'_> {
 
 /// The events of a timeline; made by [`Timeline::iter`].
 ///
-/// Lazy, double-ended and fused. What cannot be read is an item of its own, [`Error::Corrupt`](crate::Error::Corrupt),
+/// Lazy, double-ended and fused. What cannot be read is an item of its own, [`Error::Corrupt`],
 /// and the iterator goes on behind it. A range of the log that was set aside has no time and is passed over.
 ///
 /// # Examples
@@ -228,6 +324,8 @@ impl fmt::Debug for Timeline<'_> {
 /// ```
 #[must_use = "the iterator is lazy, and reads nothing before it is asked"]
 pub struct TimelineEvents<'v> {
+    /// What finding out whose events they are came to; the first item.
+    error: Option<Box<Error>>,
     reading: Reading<'v, Merge<'v>>,
     newest_first: bool,
     passed: Option<PageToken>,
@@ -246,6 +344,9 @@ impl<'v> Iterator for TimelineEvents<'v> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.error.take() {
+            return Some(Err(*error));
+        }
         let item = self.reading.next()?;
         if let Ok(event) = &item {
             let (timestamp, seq) = (event.timestamp_nanos(), event.seq());
@@ -257,6 +358,9 @@ impl<'v> Iterator for TimelineEvents<'v> {
 
 impl DoubleEndedIterator for TimelineEvents<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.error.take() {
+            return Some(Err(*error));
+        }
         self.reading.next_back()
     }
 }

@@ -1,7 +1,10 @@
-//! Indexes and runs of profiles: whether they are whole, and whether they are what the log makes.
+//! Indexes, runs of profiles and runs of message ids: whether they are whole, and whether they are what the log makes.
+
+pub(super) mod ids;
 
 use std::sync::Arc;
 
+use self::ids::RemakingIds;
 use super::report::{Severity, VerifyLevel, VerifyReport, finding, of_error};
 use crate::error::Result;
 use crate::format::frame::{FrameKind, FrameView};
@@ -13,7 +16,7 @@ use crate::limits::Limits;
 use crate::profile::{self, Merge, ProfileMap, Run, Source};
 use crate::storage::{self, Access, Body, Disk, File, MemoryFile};
 use crate::store::derive::index_origin;
-use crate::store::fold::fact_of;
+use crate::store::fold::fragments_of;
 use crate::types::Seq;
 
 /// What helps where a derived file is not what it should be.
@@ -94,6 +97,7 @@ pub(super) struct Remaking<'m> {
     limits: Arc<Limits>,
     index: ActiveWriter,
     run: Option<RunFold<'m>>,
+    ids: RemakingIds<'m>,
 }
 
 /// A run that is being made.
@@ -106,9 +110,10 @@ struct RunFold<'m> {
 }
 
 impl<'m> Remaking<'m> {
-    pub(super) fn new(manifest: &'m Manifest) -> Self {
+    pub(super) fn new(manifest: &'m Manifest, ids: Vec<ids::Summed<'m>>) -> Self {
         let index = ActiveWriter::new(manifest.hash_key, 0);
-        Self { manifest, limits: Arc::default(), index, run: None }
+        let ids = RemakingIds::new(manifest, ids);
+        Self { manifest, limits: Arc::default(), index, run: None, ids }
     }
 
     /// Begins with a segment; those that cannot be read are left out.
@@ -124,6 +129,7 @@ impl<'m> Remaking<'m> {
                 is_whole: true,
             });
         }
+        self.ids.begin(footer, report);
         if let Some(run) = &mut self.run {
             run.is_whole &= run.next == footer.base_seq;
             run.next = footer.last_seq().next();
@@ -132,15 +138,14 @@ impl<'m> Remaking<'m> {
 
     /// Takes a frame of the segment.
     pub(super) fn take(&mut self, offset: u64, view: &FrameView<'_>) {
+        self.ids.take(view);
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
         match (view.kind(), EventKeys::parse(view.keys())) {
             (FrameKind::Event, Some(keys)) => self.index.push_event(offset, &keys),
             _ => self.index.push_other(offset),
         }
-        if let Some(run) = &mut self.run
-            && let Some(fact) = fact_of(view.kind(), view.seq(), view.keys(), view.body())
-        {
-            run.facts.apply(&fact);
+        if let Some(run) = &mut self.run {
+            run.facts.apply_all(fragments_of(view.kind(), view.seq(), view.keys(), view.body()));
         }
     }
 
@@ -149,6 +154,7 @@ impl<'m> Remaking<'m> {
         if let Some(run) = &mut self.run {
             run.is_whole &= is_whole;
         }
+        self.ids.end(is_whole);
         let Some(listed) = footer.index.filter(|_| is_whole) else { return };
         let made = index::seal(self.index.index(), &index_origin(self.manifest.store_id, footer));
         if made.map(|made| made.listed) != Some(listed) && listed.rules == index::RULES {
@@ -159,8 +165,14 @@ impl<'m> Remaking<'m> {
         }
     }
 
+    /// Ends what is being made.
+    pub(super) fn end_all(&mut self, report: &mut VerifyReport) {
+        self.end_run(report);
+        self.ids.end_run(report);
+    }
+
     /// Ends the run that is being made.
-    pub(super) fn end_run(&mut self, report: &mut VerifyReport) {
+    fn end_run(&mut self, report: &mut VerifyReport) {
         let Some(RunFold { listed, mut facts, next, is_whole }) = self.run.take() else { return };
         if listed.file.rules != profile::RULES {
             return;

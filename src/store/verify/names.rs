@@ -1,5 +1,7 @@
 //! The names in a store's directory, and the small files among them.
 
+use std::cmp::Ordering;
+
 use super::report::{Severity, VerifyReport, finding, of_error};
 use crate::envelope::address::KeyId;
 use crate::format::head::MINOR;
@@ -82,7 +84,7 @@ impl Names {
         }
         let Some(manifest) = manifest else {
             if !self.derived.is_empty() {
-                let what = "indexes and runs of profiles cannot be checked without it";
+                let what = "derived files cannot be checked without it";
                 note(MANIFEST, what, "nothing is lost: they are made anew from the log");
             }
             return;
@@ -117,6 +119,7 @@ fn is_listed(manifest: &Manifest, name: FileName) -> bool {
         FileName::Segment(id) => segment(id).is_some(),
         FileName::Index(id) => segment(id).is_some_and(|listed| listed.index.is_some()),
         FileName::ProfileRun(number) => manifest.runs.iter().any(|run| run.number == number),
+        FileName::IdsRun(number) => manifest.ids.iter().any(|run| run.number == number && run.has_file()),
     }
 }
 
@@ -125,14 +128,16 @@ fn check_minor(disk: &dyn Disk, report: &mut VerifyReport) {
     let mut minor = [0; 2];
     let read = disk.open(MANIFEST, Access::Read).and_then(|file| file.read_at(MINOR_AT, &mut minor));
     let advice = "nothing is lost: every minor version can be read";
-    match read {
-        Err(error) => report.add(of_error(Severity::Damage, MANIFEST, &error, "make a backup")),
-        Ok(_) if u16::from_le_bytes(minor) != MINOR => {
-            let what = "it names a later minor version of the format";
-            report.add(finding(Severity::Note, MANIFEST, what, advice).at(MINOR_AT));
-        }
-        Ok(_) => {}
+    if let Err(error) = read {
+        report.add(of_error(Severity::Damage, MANIFEST, &error, "make a backup"));
+        return;
     }
+    let what = match u16::from_le_bytes(minor).cmp(&MINOR) {
+        Ordering::Less => "it names an earlier minor version of the format",
+        Ordering::Greater => "it names a later minor version of the format",
+        Ordering::Equal => return,
+    };
+    report.add(finding(Severity::Note, MANIFEST, what, advice).at(MINOR_AT));
 }
 
 /// Looks at the file of the secret: its length, and whether addresses were ever hashed with it.

@@ -28,6 +28,11 @@ fn the_tool_answers_as_written_down() {
 }
 
 #[test]
+fn acts_of_identity_are_answered_as_written_down() {
+    run(&Place::new(), "people");
+}
+
+#[test]
 fn damage_is_answered_as_written_down() {
     let place = damage::several_segments();
     damage::damage_records(&place);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Answer, Place, envelope, fingerprint};
+use super::{Answer, OTHER, Place, SHOP, envelope, fingerprint};
 
 const EVENTS: usize = 9_000;
 const DAMAGED: &str = "seg-2.log";
@@ -160,4 +160,112 @@ fn an_export_that_meets_damage_leaves_no_file() {
     left.sort();
     assert_eq!(left, ["before.ndjson", "store"]);
     assert_eq!(fs::read(place.path("before.ndjson")).unwrap(), b"as it was\n");
+}
+
+#[test]
+fn advice_names_the_flag_and_no_call_of_the_library() {
+    let place = several_segments();
+    damage_records(&place);
+    let told = |arguments: &[&str]| {
+        let answer = place.run(arguments);
+        assert_eq!(answer.code, Some(3), "{arguments:?}: {answer:?}");
+        answer.out + &answer.err
+    };
+    let check = |text: &str| {
+        assert!(text.contains("use --on-corruption quarantine to"), "{text}");
+        assert!(!text.contains("on_corruption("), "{text}");
+    };
+    for arguments in [
+        &["sum", "amount"][..],
+        &["verify"],
+        &["verify", "--format", "table"],
+        &["verify", "--format", "csv"],
+    ] {
+        check(&told(arguments));
+    }
+    fs::remove_file(damaged_file(&place)).unwrap();
+    check(&told(&["count"]));
+    check(&place.run_with_input(&["import", "-"], b"").fails(3, "is missing").err);
+}
+
+#[test]
+fn segments_without_their_list_are_damage_to_every_command() {
+    let place = several_segments();
+    fs::remove_file(place.store().join("MANIFEST")).unwrap();
+    let before = fingerprint(&place.store());
+    let line = envelope("order.placed", "2024-03-01T00:00:00Z", "u_9", "");
+    for command in [
+        &["count"][..],
+        &["sum", "amount"],
+        &["events"],
+        &["timeline", "u_1"],
+        &["tail"],
+        &["tail", "-f"],
+        &["profile", "u_1"],
+        &["profiles"],
+        &["sign-up", "u_9"],
+        &["alias", "--user", "u_9", "u_1"],
+        &["unlink", "--user", "u_9", "u_1"],
+        &["explain", "1"],
+        &["conflicts"],
+        &["traits"],
+        &["stats"],
+        &["export"],
+        &["import", "-"],
+        &["import", "-", "--dry-run"],
+        &["verify"],
+    ] {
+        let answer = place.run_with_input(command, line.as_bytes());
+        assert_eq!(answer.code, Some(3), "{command:?}: {answer:?}");
+        assert!((answer.out + &answer.err).contains("MANIFEST"), "{command:?}");
+    }
+    assert!(fingerprint(&place.store()) == before, "no file has changed");
+}
+
+#[test]
+fn a_store_that_was_not_made_to_its_end_is_no_damage() {
+    let place = Place::new();
+    fs::create_dir(place.store()).unwrap();
+    place.write("store/seg-1.log", [0; 4096]);
+    place.run(&["verify"]).success();
+    place.run(&["count"]).fails(1, "no store found");
+    place.fill(&envelope("order.placed", "2024-03-01T00:00:00Z", "u_9", ""));
+    assert_eq!(place.run(&["count"]).success().line()["count"], 1);
+}
+
+#[test]
+fn an_import_that_meets_damage_midway_ends_with_3_and_keeps_what_it_stored_before() {
+    let place = Place::new();
+    let rest = format!("\"properties\":{{\"text\":\"{}\"}}", "x".repeat(200));
+    let line = envelope("order.placed", "2024-03-01T00:00:00Z", "u_1", &rest);
+    let of_other = line.replace(SHOP, OTHER);
+    let store = envelog::Options::new().segment_bytes_max(1 << 20).open(place.store()).unwrap();
+    store.append(envelog::Envelope::from_json(of_other.as_bytes()).unwrap()).unwrap();
+    for _ in 0..20 {
+        let mut batch = store.batch();
+        for _ in 0..500 {
+            batch.push_json(line.as_bytes()).unwrap();
+        }
+        batch.commit().unwrap();
+    }
+    store.wait_sealed().unwrap();
+    store.close().unwrap();
+    let before = store.stats().unwrap();
+    assert!(before.sealed_segments > 2);
+    // The other project's only event, by which it is known whose the project is.
+    let path = place.store().join("seg-1.log");
+    let mut bytes = fs::read(&path).unwrap();
+    let text = bytes.windows(100).position(|window| window.iter().all(|byte| *byte == b'x')).unwrap();
+    bytes[text] = b'y';
+    fs::write(&path, bytes).unwrap();
+
+    place.write("in", line.repeat(3_000) + &of_other.repeat(10) + &line.repeat(10));
+    let answer = place.run(&["import", "in", "--batch", "100"]).fails(3, "seg-1.log: damaged");
+    assert!(answer.err.contains("the import stopped early; "), "{answer:?}");
+    assert!(answer.err.contains("use --on-corruption quarantine"), "{answer:?}");
+    let count = place.run(&["count", "--project", SHOP]).success().line()["count"].as_u64().unwrap();
+    let stored = count - (before.events - 1);
+    assert!((2_000..=3_000).contains(&stored), "all batches but the one that met the damage: {stored}");
+    let told = format!("{},{:03} events of the first", stored / 1_000, stored % 1_000);
+    assert!(answer.err.contains(&told), "{told}: {answer:?}");
 }

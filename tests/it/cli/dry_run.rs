@@ -28,9 +28,13 @@ fn a_dry_run_tells_what_an_import_would_and_makes_nothing() {
     let summary = dry.line();
     assert_eq!(summary["dryRun"], true);
     assert!(real.get("dryRun").is_none());
-    for name in ["lines", "stored", "rejected", "blank", "notes"] {
+    for name in ["lines", "rejected", "blank", "notes"] {
         assert_eq!(summary[name], real[name], "{name}");
     }
+    assert_eq!(summary["wouldStore"], real["stored"]);
+    assert!(summary.get("stored").is_none() && real.get("wouldStore").is_none(), "{summary}");
+    let fields = place.run(&["import", "in", "--dry-run", "--format", "csv"]).success().out;
+    assert!(fields.starts_with("lines,wouldStore,rejected,"), "{fields}");
     let rejects = fs::read_to_string(other.path("in.rejects.ndjson")).unwrap();
     let first: Vec<&str> = rejects.lines().take(20).collect();
     let told: Vec<&str> = dry.err.lines().filter(|line| line.starts_with('{')).collect();
@@ -63,8 +67,8 @@ fn a_dry_run_needs_no_store_and_changes_none() {
     assert!(fingerprint(&place.store()) == before, "a file has changed");
     assert_eq!(answer.code, Some(1), "{answer:?}");
     let summary = answer.line();
-    assert!(without["stored"].as_u64().unwrap() > 0);
-    assert_eq!(summary["stored"], 0, "the store's project belongs to another organisation");
+    assert!(without["wouldStore"].as_u64().unwrap() > 0);
+    assert_eq!(summary["wouldStore"], 0, "the store's project belongs to another organisation");
     assert_eq!(summary["lines"], without["lines"]);
     assert!(answer.err.contains("another organisation"), "{answer:?}");
 }

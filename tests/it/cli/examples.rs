@@ -23,11 +23,13 @@ fn help(command: Option<&str>) -> String {
 }
 
 /// The commands that the help lists.
-fn commands() -> Vec<String> {
+pub(super) fn commands() -> Vec<String> {
     let help = help(None);
     let list =
         help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = list.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    // A line that goes on has more room before it.
+    let begun = list.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = begun.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
     let names: Vec<String> = names.map(str::to_owned).collect();
     assert!(names.len() >= 12, "the commands are found: {names:?}");
     names
@@ -72,6 +74,7 @@ fn sandbox() -> Place {
     gzip.write_all(lines.as_bytes()).unwrap();
     place.write("events.ndjson.gz", gzip.finish().unwrap());
     place.write("events.ndjson", lines);
+    place.write("calls.ndjson", r#"{"type":"page","anonymousId":"d_2","timestamp":"2024-03-01T00:00:00Z"}"#);
     place
 }
 
@@ -84,6 +87,9 @@ fn run(place: &Place, example: &str) -> String {
     command.args(["-c", example]).current_dir(place.path("")).stdin(Stdio::null());
     command.env("PATH", format!("{}:{path}", binary.parent().unwrap().display()));
     command.env("ENVELOG_STORE", "./data").env_remove("NO_COLOR");
+    let lines = fs::read_to_string(place.path("events.ndjson")).unwrap();
+    let event: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    command.env("ORG", event["orgId"].as_str().unwrap()).env("PROJECT", event["projectId"].as_str().unwrap());
     let answer = Answer::of(command.output().unwrap());
     assert_eq!(answer.code, Some(0), "{example}: {}", answer.err);
     let mut words = example.split_whitespace();

@@ -41,7 +41,7 @@ fn bad_lines_are_listed_and_good_ones_stored() {
     for (name, count) in [("lines", 9), ("stored", 3), ("rejected", 5), ("blank", 1)] {
         assert_eq!(summary[name], count, "{name} in {summary}");
     }
-    assert!(summary.get("duplicates").is_none(), "nothing looks for duplicates: {summary}");
+    assert!(summary.get("duplicates").is_none(), "there are none: {summary}");
     assert_eq!(events_in(&place), 3);
     let rejects = read_lines(place.path("shop.ndjson.rejects.ndjson"));
     let lines: Vec<u64> = rejects.iter().map(|reject| reject["line"].as_u64().unwrap()).collect();

@@ -74,7 +74,9 @@ fn a_store_without_events_answers_with_nothing_and_is_no_error() {
     for project in [&[][..], &["--project", super::SHOP]] {
         let run = |arguments: &[&str]| {
             let answer = place.run(&[project, arguments].concat()).success();
-            assert_eq!(answer.err, "", "{arguments:?}");
+            // Of the user who is asked for it is told as well.
+            let told = if arguments[0] == "timeline" { "envelog: nobody has this userId\n" } else { "" };
+            assert_eq!(answer.err, told, "{arguments:?}");
             Value::from(answer.lines())
         };
         assert_eq!(run(&["count"]), json!([{"count": 0}]));
@@ -93,29 +95,51 @@ fn a_store_without_events_answers_with_nothing_and_is_no_error() {
             assert_eq!(run(lists), json!([]), "{lists:?}");
         }
     }
-    place.run(&["profile", "u_1"]).fails(1, "the store has no events");
+    let answer = place.run(&["profile", "u_1"]).success();
+    assert_eq!((answer.out.as_str(), answer.err.as_str()), ("", "envelog: nobody has this userId\n"));
 }
 
 #[test]
-fn people_are_told_where_there_is_nothing_of_a_user() {
+fn an_answer_about_nobody_is_empty_and_told_and_no_error() {
+    const NO_USER: &str = "envelog: nobody has this userId\n";
+    const NO_DEVICE: &str = "envelog: nobody has this anonymousId\n";
     let place = shop();
-    let timeline =
-        |arguments: &[&str]| place.run(&[&["--format", "table", "timeline"], arguments].concat()).success();
+    let run = |format: &str, arguments: &[&str]| {
+        let answer = place.run(&[&["--format", format], arguments].concat()).success();
+        (answer.out, answer.err)
+    };
     for (arguments, told) in [
-        (&["nobody"][..], "there is nothing of this user\n"),
-        (&["u_1", "--device"], "there is nothing of this device\n"),
-        (&["u_1"], ""),
-        (&["u_1", "--type", "never.happened"], ""),
-        (&["d_2", "--device"], ""),
+        (&["timeline", "nobody"][..], NO_USER),
+        (&["timeline", "u_1", "--device"], NO_DEVICE),
+        (&["profile", "nobody"], NO_USER),
+        (&["profile", "u_1", "--device"], NO_DEVICE),
+        (&["events", "--user", "nobody"], NO_USER),
+        (&["events", "--device", "nobody"], NO_DEVICE),
+        (&["tail", "--user", "nobody"], NO_USER),
+        (&["export", "--user", "nobody"], NO_USER),
+        (&["count", "--by", "type", "--user", "nobody"], NO_USER),
+        (&["sum", "amount", "--by", "type", "--user", "nobody"], NO_USER),
+        (&["timeline", "u_1", "--type", "never.happened"], ""),
+        (&["events", "--user", "u_1", "--type", "never.happened"], ""),
+        (&["count", "--by", "type", "--user", "u_1", "--type", "never.happened"], ""),
     ] {
-        assert_eq!(timeline(arguments).err, told, "{arguments:?}");
+        assert_eq!(run("ndjson", arguments), (String::new(), told.to_owned()), "{arguments:?}");
+        if arguments[0] != "export" {
+            assert_eq!(run("json", arguments), ("[]\n".to_owned(), told.to_owned()), "{arguments:?}");
+            assert_eq!(run("table", arguments), (String::new(), told.to_owned()), "{arguments:?}");
+            let (head, err) = run("csv", arguments);
+            assert_eq!((head.lines().count(), err.as_str()), (1, told), "{arguments:?}: {head}");
+        }
     }
-    assert_eq!(timeline(&["nobody"]).out, "");
-    assert_eq!(place.run(&["timeline", "nobody"]).success().err, "", "a program sees it");
-    let empty = Place::new();
-    empty.fill("");
-    let answer = empty.run(&["--format", "table", "timeline", "u_1"]).success();
-    assert_eq!(answer.err, "there is nothing of this user\n");
+    assert_eq!(
+        run("ndjson", &["count", "--user", "nobody"]),
+        ("{\"count\":0}\n".to_owned(), NO_USER.to_owned())
+    );
+    let nothing = ("{\"sum\":0,\"count\":0,\"skipped\":0}\n".to_owned(), NO_USER.to_owned());
+    assert_eq!(run("ndjson", &["sum", "amount", "--user", "nobody"]), nothing);
+    for known in [&["timeline", "u_1"][..], &["timeline", "d_2", "--device"], &["count", "--user", "u_2"]] {
+        assert_eq!(run("ndjson", known).1, "", "{known:?}");
+    }
 }
 
 #[test]
@@ -126,7 +150,8 @@ fn members_come_in_the_order_of_the_columns() {
     let answer = place.run(&["profiles"]).success();
     assert_eq!(
         answer.out,
-        "{\"userId\":\"u_1\",\"traits\":{\"name\":\"Ada\",\"plan\":\"pro\"},\"state\":\"identified\"}\n"
+        "{\"userId\":\"u_1\",\"traits\":{\"name\":\"Ada\",\"plan\":\"pro\"},\"state\":\"identified\",\
+         \"members\":[{\"id\":\"u_1\",\"kind\":\"user\"}]}\n"
     );
 }
 
@@ -211,14 +236,15 @@ fn a_profile_has_traits_state_and_activity() {
             "userId": "u_1",
             "traits": {"name": "Ada", "plan": "pro"},
             "state": "identified",
+            "members": [{"kind": "user", "id": "u_1"}],
             "firstSeen": "2024-01-30T10:00:00Z",
             "lastSeen": "2024-02-04T00:00:00Z",
             "events": 4,
         })
     );
-    place.run(&["profile", "u_2"]).fails(1, "there is no profile");
-    place.run(&["profile", "u_9"]).fails(1, "nobody");
-    place.run(&["profile", "u_1", "--device"]).fails(1, "nobody");
+    let answer = place.run(&["profile", "u_2"]).success();
+    assert_eq!(answer.out, "");
+    assert!(answer.err.contains("there is no profile; its timeline has 3 events"), "{answer:?}");
 }
 
 #[test]
@@ -252,7 +278,8 @@ fn tables_are_for_people() {
     }
 }
 
-/// What the command writes to a terminal that is so wide; nothing where no terminal can be had.
+/// What the command writes to a terminal that is so wide; nothing where no terminal can be had. Its standard input is at
+/// its end.
 pub(super) fn on_a_terminal(place: &Place, columns: usize, arguments: &[&str]) -> Option<String> {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let mut line = format!("stty cols {columns} rows 40 && exec {}", quoted(env!("CARGO_BIN_EXE_envelog")));
@@ -260,10 +287,19 @@ pub(super) fn on_a_terminal(place: &Place, columns: usize, arguments: &[&str]) -
         line.push(' ');
         line.push_str(&quoted(argument));
     }
-    let mut command = std::process::Command::new("script");
-    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
-    let output = command.env_remove("ENVELOG_STORE").env("SHELL", "/bin/sh").output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    let in_a_terminal = |line: &str| {
+        let mut command = std::process::Command::new("script");
+        command.args(["--quiet", "--return", "--command", line, "/dev/null"]).stdin(Stdio::null());
+        command.current_dir(place.path("")).env_remove("ENVELOG_STORE").env("NO_COLOR", "1");
+        command.env("SHELL", "/bin/sh").output()
+    };
+    let output = in_a_terminal(&format!("{line} < /dev/null")).ok()?;
+    if !output.status.success() {
+        let has_terminals = in_a_terminal("stty cols 80").is_ok_and(|output| output.status.success());
+        assert!(!has_terminals, "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        return None;
+    }
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
@@ -344,7 +380,11 @@ fn reading_commands_change_no_file() {
         &["events"],
         &["timeline", "u_1"],
         &["profile", "u_1"],
+        &["profile", "u_1", "--at", "now"],
+        &["profile", "u_1", "--history"],
         &["profiles"],
+        &["explain", "1"],
+        &["conflicts"],
         &["stats"],
         &["stats", "--types"],
         &["stats", "--segments"],

@@ -88,7 +88,10 @@ fn manual_pages_are_rendered_and_name_every_command() {
     assert_eq!(answer.out, "");
     let mut pages = vec![page.out];
     for command in commands() {
-        assert!(pages[0].contains(&format!("envelog\\-{command}(1)")), "the page names no {command}");
+        assert!(
+            pages[0].contains(&format!("envelog\\-{}(1)", command.replace('-', "\\-"))),
+            "the page names no {command}"
+        );
         let page = std::fs::read_to_string(place.path(&format!("a/pages/envelog-{command}.1"))).unwrap();
         let is_new = ["verify", "bench", "completions", "man"].contains(&command.as_str());
         assert!(page.contains("Examples:") || !is_new, "{command}");

@@ -21,7 +21,10 @@ fn a_sound_store_has_no_finding_and_ends_with_0() {
         let answer = place.run(arguments).success();
         assert_eq!(answer.out, "", "{arguments:?}");
         assert!(answer.err.contains("no damage"), "{answer:?}");
+        assert!(answer.err.contains("bytes checked: "), "not to be taken for those on disk: {answer:?}");
     }
+    let figures = place.run(&["stats", "--format", "table"]).success().out;
+    assert!(figures.contains("| bytes on disk "), "{figures}");
     assert!(fingerprint(&place.store()) == before);
 }
 

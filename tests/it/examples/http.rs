@@ -70,6 +70,15 @@ impl Service {
         answers.find(|answer| answer.status != 200).unwrap()
     }
 
+    /// Begins a request of its own and returns when the service is at work on it, with the answer that another one gets
+    /// meanwhile where there is room for one alone.
+    fn post_slowly<'b>(&self, body: &'b str) -> (Slow<'b>, Answer) {
+        let (first, rest) = body.as_bytes().split_at(10);
+        let mut stream = self.begin("application/json", body.len());
+        stream.write_all(first).unwrap();
+        (Slow { stream, rest }, self.until_busy())
+    }
+
     fn events(&self) -> u64 {
         self.store.project(PROJECT).view().unwrap().events().count().unwrap()
     }
@@ -78,6 +87,19 @@ impl Service {
         self.stop.send(()).unwrap();
         self.thread.join().unwrap();
         self.store
+    }
+}
+
+/// A request whose body is not there yet.
+struct Slow<'b> {
+    stream: TcpStream,
+    rest: &'b [u8],
+}
+
+impl Slow<'_> {
+    fn finish(mut self) -> Answer {
+        self.stream.write_all(self.rest).unwrap();
+        Answer::read(self.stream)
     }
 }
 
@@ -195,13 +217,9 @@ fn a_crowd_is_sent_away_at_the_door_and_told_when_to_come_again() {
     let directory = TempDir::new().unwrap();
     let service = Service::start(directory.path(), 1);
     let body = json!([event("u_1")]).to_string();
-    let (first, rest) = body.as_bytes().split_at(10);
-    let mut slow = service.begin("application/json", body.len());
-    slow.write_all(first).unwrap();
-    let busy = service.until_busy();
+    let (slow, busy) = service.post_slowly(&body);
     assert_eq!((busy.status, busy.retry_after.as_deref()), (503, Some("1")), "{busy:?}");
-    slow.write_all(rest).unwrap();
-    assert_eq!(Answer::read(slow).status, 200);
+    assert_eq!(slow.finish().status, 200);
     let after = service.post("application/json", body.as_bytes());
     assert_eq!((after.status, &after.body["stored"]), (200, &json!(1)), "{after:?}");
     assert_eq!(service.events(), 2);
@@ -213,15 +231,11 @@ fn a_stop_finishes_what_is_under_way_and_closes_the_store() {
     let directory = TempDir::new().unwrap();
     let service = Service::start(directory.path(), 1);
     let body = json!([event("u_1")]).to_string();
-    let (first, rest) = body.as_bytes().split_at(10);
-    let mut slow = service.begin("application/json", body.len());
-    slow.write_all(first).unwrap();
     // The stop comes after the service has begun with the request.
-    service.until_busy();
+    let (slow, _) = service.post_slowly(&body);
     let Service { store, stop, thread, .. } = service;
     stop.send(()).unwrap();
-    slow.write_all(rest).unwrap();
-    assert_eq!(Answer::read(slow).status, 200);
+    assert_eq!(slow.finish().status, 200);
     thread.join().unwrap();
     let refused = store.append(envelog::Envelope::from_json(event("u_1").to_string().as_bytes()).unwrap());
     assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");

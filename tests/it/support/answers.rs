@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::oracle::Kept;
+use crate::identity::naive::{Naive, Person};
+use crate::identity::store::{conflicts, reference, told};
 use envelog::testing::SimRng;
 use envelog::{
-    Activity, Condition, DateTime, Event, EventRef, Period, PersonRef, Position, ProfileState, Seq, Store,
-    Sum, Utc, View,
+    Activity, Condition, DateTime, Event, EventRef, Period, PersonRef, Position, Seq, Store, Sum, Utc, View,
 };
-use sha2::{Digest as _, Sha256};
 
-use super::oracle::Kept;
 use super::{
     Amount, DEVICES, Draft, MODULES, NOW, PROJECTS, TRAITS, TYPES, USERS, anonymous_id, index, project_id,
     user_id,
@@ -133,26 +133,36 @@ fn start_of(period: Period, time: DateTime<Utc>) -> DateTime<Utc> {
     day.to_string().parse().unwrap()
 }
 
+/// The naive model of the identities in a project.
+fn naive(kept: &[&Kept]) -> Naive {
+    let events = kept.iter().map(|kept| kept.draft.naive(kept.position.seq.get())).collect();
+    Naive { events, members_max: 1_000 }
+}
+
+/// Every id that an event may have.
+fn persons() -> Vec<Person> {
+    let users = (0..USERS).map(|user| Person::User(user_id(user)));
+    users.chain((0..DEVICES).map(|device| Person::Anonymous(anonymous_id(device)))).collect()
+}
+
 fn check_persons(view: &View, kept: &[&Kept]) {
     let mut users: Vec<String> = view.users().unwrap().map(|user| user.unwrap().to_owned()).collect();
     users.sort_unstable();
     let expected: BTreeSet<String> = kept.iter().filter_map(|kept| kept.draft.user_id()).collect();
     assert_eq!(users, expected.into_iter().collect::<Vec<_>>());
-    for user in 0..USERS {
-        let id = user_id(user);
-        check_person(view, kept, PersonRef::User(&id), |draft| draft.user == Some(user));
-    }
-    for device in 0..DEVICES {
-        let id = anonymous_id(device);
-        check_person(view, kept, PersonRef::Anonymous(&id), |draft| {
-            draft.user.is_none() && draft.device == Some(device)
-        });
+    let naive = naive(kept);
+    let (timelines, persons) = (naive.timelines(), persons());
+    for (person, canonical) in persons.iter().zip(naive.canonicals(&persons)) {
+        let seqs = timelines.get(&canonical).cloned().unwrap_or_default();
+        let of_seq = |seq: &u64| {
+            let at = kept.partition_point(|kept| kept.position.seq.get() < *seq);
+            kept[at]
+        };
+        check_person(view, reference(person), &seqs.iter().map(of_seq).collect::<Vec<_>>());
     }
 }
 
-fn check_person(view: &View, kept: &[&Kept], person: PersonRef<'_>, is_of: impl Fn(&Draft) -> bool) {
-    let mut expected: Vec<&Kept> = kept.iter().copied().filter(|kept| is_of(&kept.draft)).collect();
-    expected.sort_by_key(|kept| (kept.draft.timestamp, kept.position.seq));
+fn check_person(view: &View, person: PersonRef<'_>, expected: &[&Kept]) {
     assert_eq!(positions(view.timeline(person).iter()), of_kept(expected.iter()));
     let newest = view.timeline(person).newest_first().limit(3);
     assert_eq!(positions(newest.iter()), of_kept(expected.iter().rev().take(3)));
@@ -164,95 +174,17 @@ fn check_person(view: &View, kept: &[&Kept], person: PersonRef<'_>, is_of: impl 
     );
 }
 
-/// The place of an identify in the order of all facts: by its time, its message id, and the digest of what it says.
-fn fact_order(draft: &Draft) -> (i64, String, Vec<u8>) {
-    fn put(bytes: &mut Vec<u8>, text: &str) {
-        bytes.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    fn put_object<'a>(bytes: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = (&'a str, Option<i64>)>) {
-        if entries.len() == 0 {
-            return bytes.push(0);
-        }
-        bytes.extend_from_slice(&[1, b'{']);
-        for (name, value) in entries {
-            bytes.push(b':');
-            put(bytes, name);
-            match value {
-                Some(value) => {
-                    bytes.push(b'#');
-                    put(bytes, &value.to_string());
-                }
-                None => bytes.push(b'n'),
-            }
-        }
-        bytes.push(b'}');
-    }
-    let mut bytes = Vec::new();
-    put(&mut bytes, draft.event_type);
-    for id in [draft.user_id(), draft.anonymous_id()] {
-        bytes.push(u8::from(id.is_some()));
-        if let Some(id) = id {
-            put(&mut bytes, &id);
-        }
-    }
-    // An identify names no member.
-    bytes.push(0);
-    put_object(&mut bytes, draft.traits.iter().map(|(name, value)| (*name, *value)));
-    put_object(&mut bytes, draft.traits_once.iter().map(|(name, value)| (*name, Some(*value))));
-    let digest = Sha256::digest(&bytes)[..16].to_vec();
-    (draft.timestamp, draft.message_id().unwrap_or_default(), digest)
-}
-
-/// Profiles are a fold of the identify events in their order: a plain trait over a once one, and a null unsets.
+/// Profiles, and the facts that have no effect, are those of the naive model.
 fn check_profiles(view: &View, kept: &[&Kept]) {
-    let mut persons: BTreeMap<(bool, String), Vec<&Draft>> = BTreeMap::new();
-    for kept in kept.iter().filter(|kept| kept.draft.event_type == "identify") {
-        let person = match (kept.draft.user_id(), kept.draft.anonymous_id()) {
-            (Some(user), _) => (false, user),
-            (None, Some(device)) => (true, device),
-            (None, None) => continue,
-        };
-        persons.entry(person).or_default().push(&kept.draft);
-    }
+    let naive = naive(kept);
     let profiles: Vec<_> = view.profiles().unwrap().map(Result::unwrap).collect();
-    assert_eq!(profiles.len(), persons.len());
-    for (profile, ((is_device, id), mut facts)) in profiles.iter().zip(persons) {
-        facts.sort_by_cached_key(|draft| fact_order(draft));
-        let person = if is_device { PersonRef::Anonymous(&id) } else { PersonRef::User(&id) };
-        assert!(profile.person() == person);
-        let state = if is_device { ProfileState::Anonymous } else { ProfileState::Identified };
-        assert_eq!(profile.state(), state);
-        assert_eq!(profile.identified_at(), (!is_device).then(|| facts[0].at()));
-        let mut expected: BTreeMap<&str, (Option<i64>, i64)> = BTreeMap::new();
-        for draft in facts.iter().rev() {
-            for (name, value) in &draft.traits_once {
-                expected.insert(name, (Some(*value), draft.timestamp));
-            }
-        }
-        for draft in &facts {
-            for (name, value) in &draft.traits {
-                expected.insert(name, (*value, draft.timestamp));
-            }
-        }
-        let expected: Vec<_> =
-            expected.into_iter().filter_map(|(name, (value, at))| Some((name, value?, at))).collect();
-        let traits = |profile: &envelog::Profile| -> Vec<(String, i64, i64)> {
-            let entry = |each: envelog::Trait<'_>| {
-                (each.name.to_owned(), each.value.as_i64().unwrap(), each.at.timestamp_nanos_opt().unwrap())
-            };
-            profile.traits().map(entry).collect()
-        };
-        let given = traits(profile);
-        assert_eq!(
-            given.iter().map(|(name, value, at)| (&**name, *value, *at)).collect::<Vec<_>>(),
-            expected
-        );
-        let one = view.profile(person).unwrap().expect("a profile that is listed is found");
-        assert_eq!(traits(&one), given);
+    assert_eq!(profiles.iter().map(told).collect::<Vec<_>>(), naive.profiles());
+    assert_eq!(conflicts(view), naive.conflicts());
+    for profile in &profiles {
+        let one = view.profile(profile.person()).unwrap().expect("a profile that is listed is found");
+        assert_eq!(told(&one), told(profile));
         for name in TRAITS {
-            let value = expected.iter().find(|(other, ..)| *other == name).map(|(_, value, _)| *value);
-            assert_eq!(one.trait_value(name).and_then(|value| value.as_i64()), value);
+            assert_eq!(one.trait_value(name), profile.get(name).map(|each| each.value));
         }
     }
 }
@@ -366,9 +298,12 @@ impl Asked {
 
     /// The same conditions on a timeline, page by page.
     fn check_timeline(&self, view: &View, kept: &[&Kept], user: u8) {
-        let asked = Self { device: None, seqs: None, ..self.clone() };
-        let mut expected: Vec<&Kept> = kept.iter().copied().filter(|kept| asked.takes(kept)).collect();
-        expected.sort_by_key(|kept| (kept.draft.timestamp, kept.position.seq));
+        let asked = Self { user: None, device: None, seqs: None, ..self.clone() };
+        let naive = naive(kept);
+        let canonical = naive.canonical(&Person::User(user_id(user)));
+        let seqs = naive.timelines().remove(&canonical).unwrap_or_default();
+        let at = |seq: &u64| kept[kept.partition_point(|kept| kept.position.seq.get() < *seq)];
+        let mut expected: Vec<&Kept> = seqs.iter().map(at).filter(|kept| asked.takes(kept)).collect();
         if self.newest_first {
             expected.reverse();
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use envelog::testing::{SimDisk, SimRng};
-use envelog::{Durability, OnCorruption, Options, Position, Store};
+use envelog::{Durability, Note, OnCorruption, Options, Position, Store};
 
 use super::answers::{self, Thorough};
 use super::workload::{Attempt, Numbers, Outcome, Work, cursor_key, work};
@@ -249,6 +249,7 @@ pub(crate) fn check(disk: &SimDisk, history: &History, rng: &mut SimRng, deep: b
         assert_eq!(reader_finds, found, "a reader sees what a writer recovers");
     }
     answers::check(&store, &found.kept, rng, Thorough::No);
+    repeat(&store, &found.kept, rng);
     let after = disk.kill();
     drop(store);
     if deep {
@@ -256,6 +257,20 @@ pub(crate) fn check(disk: &SimDisk, history: &History, rng: &mut SimRng, deep: b
         goes_on(&after.kill(), &found, rng);
     }
     (found, after)
+}
+
+/// Appends a few events again that a store has: nothing is stored, and the answer is where they stand.
+pub(crate) fn repeat(store: &Store, kept: &[Kept], rng: &mut SimRng) {
+    let visible = store.visible();
+    for _ in 0..kept.len().min(4) {
+        let Kept { position, draft } = &kept[super::index(rng, kept.len())];
+        if draft.has_message_id {
+            let ack = store.append(draft.envelope()).unwrap();
+            assert_eq!(ack.position, *position, "event {} is known again", draft.number);
+            assert!(ack.notes.contains(Note::Duplicate));
+        }
+    }
+    assert_eq!(store.visible(), visible, "a repeat stores nothing");
 }
 
 /// Opens for writing at a level that `rng` decides, a third of the times in a way that would set damage aside. There is

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use envelog::testing::SimRng;
-use envelog::{Ack, CursorKey, Error, Position, Store, Ticket};
+use envelog::{Ack, CursorKey, Error, Note, Position, Store, Ticket};
 
 use super::watch::{Progress, Watched};
 use super::{Draft, index, project_id};
@@ -99,7 +99,8 @@ impl Worker<'_> {
 
     fn call(&mut self) -> Result<(), ()> {
         match self.rng.below(100) {
-            0..55 => {
+            0..8 => self.repeat(),
+            8..55 => {
                 self.redeem();
                 let draft = self.draft();
                 self.progress.begin("Store::append");
@@ -131,6 +132,32 @@ impl Worker<'_> {
                 self.progress.begin("View::events");
                 let view = self.store.project(project_id(0)).view().map_err(drop)?;
                 view.events().count().map(drop).map_err(drop)
+            }
+        }
+    }
+
+    /// Appends again what was acknowledged: nothing is stored, and the answer is the same.
+    fn repeat(&mut self) -> Result<(), ()> {
+        self.redeem();
+        if self.done.is_empty() {
+            return Ok(());
+        }
+        let attempt = &self.done[index(&mut self.rng, self.done.len())];
+        let Outcome::Acked(positions) = &attempt.outcome else { return Ok(()) };
+        if positions.is_empty() || attempt.drafts.iter().any(|draft| !draft.has_message_id) {
+            return Ok(());
+        }
+        self.progress.begin("Store::append_batch, again");
+        match self.store.append_batch(attempt.drafts.iter().map(Draft::envelope)) {
+            Ok(acks) => {
+                assert!(acks.iter().all(|ack| ack.notes.contains(Note::Duplicate)), "{acks:?}");
+                assert!(acks.iter().map(|ack| ack.position).eq(positions.iter().copied()), "{acks:?}");
+                Ok(())
+            }
+            Err(error) => {
+                // Panics where no append fails so.
+                let _ = outcome(Err(error));
+                Err(())
             }
         }
     }

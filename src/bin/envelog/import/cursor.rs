@@ -8,13 +8,14 @@
 //! offset size
 //!      0    1  version        1
 //!      1    1  done           0, or 1 when the import has ended
-//!      2    6  zeros
+//!      2    1  form           of the lines: 0 envelopes, 1 Segment calls, 2 CloudEvents
+//!      3    5  zeros
 //!      8    8  file size      of the input, in bytes
 //!     16   32  head           SHA-256 of the input's first 64 KiB, or of all of it
 //!     48    8  offset         bytes of the decompressed text up to the next line
 //!     56    8  lines          lines before it
 //!     64    8  stored         events stored of these
-//!     72    8  rejected       lines refused of these; the others are blank
+//!     72    8  rejected       refused of these; where no line is a batch of calls the others are blank
 //!     80    8  rejects size   bytes of the rejects file that belong to these lines
 //!     88   16  rejects file   first half of the SHA-256 of its path
 //!    104    8  zeros
@@ -29,6 +30,7 @@ use std::path::Path;
 use envelog::{CursorKey, Store};
 use sha2::{Digest as _, Sha256};
 
+use super::form::{ENVELOPES, FORM_MAX};
 use crate::failure::{Failure, Outcome};
 use crate::input::Place;
 use crate::output::grouped;
@@ -82,6 +84,7 @@ pub(super) struct Done {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     is_done: bool,
+    form: u8,
     file: Fingerprint,
     done: Done,
     rejects: PathHash,
@@ -95,7 +98,7 @@ impl State {
             // The fields have as many bytes as the state; a test says so.
             let _ = io::Write::write_all(&mut out, bytes);
         };
-        put(&[VERSION, u8::from(self.is_done), 0, 0, 0, 0, 0, 0]);
+        put(&[VERSION, u8::from(self.is_done), self.form, 0, 0, 0, 0, 0]);
         put(&self.file.size.to_le_bytes());
         put(&self.file.head);
         let Done { place, stored, rejected, rejects_len } = self.done;
@@ -114,24 +117,26 @@ impl State {
             Some(*bytes)
         }
         let rest = &mut &*state;
-        let is_done = match take(rest)? {
-            [VERSION, 0, 0, 0, 0, 0, 0, 0] => false,
-            [VERSION, 1, 0, 0, 0, 0, 0, 0] => true,
+        let (is_done, form) = match take(rest)? {
+            [VERSION, done @ 0..=1, form @ 0..=FORM_MAX, 0, 0, 0, 0, 0] => (done == 1, form),
             _ => return None,
         };
         let file = Fingerprint { size: u64::from_le_bytes(take(rest)?), head: take(rest)? };
         let mut number = || take(rest).map(u64::from_le_bytes);
         let place = Place { offset: number()?, lines: number()? };
         let done = Done { place, stored: number()?, rejected: number()?, rejects_len: number()? };
-        let is_possible = done.stored.checked_add(done.rejected).is_some_and(|lines| lines <= place.lines);
+        let taken = done.stored.checked_add(done.rejected);
+        // A line of another form may have been a batch.
+        let is_possible = taken.is_some_and(|taken| taken <= place.lines || form != ENVELOPES);
         let rejects = take(rest)?;
-        (**rest == [0; 8] && is_possible).then_some(Self { is_done, file, done, rejects })
+        (**rest == [0; 8] && is_possible).then_some(Self { is_done, form, file, done, rejects })
     }
 }
 
 /// The cursor of one input's import.
 pub(super) struct Cursor {
     name: String,
+    form: u8,
     file: Fingerprint,
     rejects: PathHash,
 }
@@ -146,10 +151,10 @@ pub(super) struct Unfinished {
 
 impl Cursor {
     /// The cursor for an input that was opened at a path, and whose rejects go to a file.
-    pub(super) fn of(path: &Path, file: &File, rejects: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path, file: &File, form: u8, rejects: &Path) -> io::Result<Self> {
         let hash = path_hash(&path.canonicalize()?);
         let name = format!("envelog.import.{:032x}", u128::from_be_bytes(hash));
-        Ok(Self { name, file: Fingerprint::of(file)?, rejects: path_hash(rejects) })
+        Ok(Self { name, form, file: Fingerprint::of(file)?, rejects: path_hash(rejects) })
     }
 
     pub(super) fn key(&self) -> CursorKey<'_> {
@@ -158,7 +163,7 @@ impl Cursor {
 
     /// The state of an import that has done this much, and is at its end or not.
     pub(super) fn state(&self, done: Done, is_done: bool) -> [u8; STATE_BYTES] {
-        State { is_done, file: self.file, done, rejects: self.rejects }.encode()
+        State { is_done, form: self.form, file: self.file, done, rejects: self.rejects }.encode()
     }
 
     /// What an unfinished import of this input did, if the store has one.
@@ -182,6 +187,13 @@ impl Cursor {
                  there, or {RESTART}",
                 grouped(i128::from(state.done.place.lines)),
                 self.change(&state.file)
+            )));
+        }
+        if state.form != self.form {
+            return Err(Failure::Message(format!(
+                "{input}: an import of it stopped after line {} whose --format was another one; use that to go on \
+                 there, or {RESTART}",
+                grouped(i128::from(state.done.place.lines))
             )));
         }
         Ok(Some(Unfinished { done: state.done, is_same_rejects: state.rejects == self.rejects }))
@@ -211,6 +223,7 @@ mod tests {
     fn state() -> State {
         State {
             is_done: false,
+            form: 0,
             file: Fingerprint { size: 1 << 40, head: [7; 32] },
             done: Done {
                 place: Place { offset: 1 << 33, lines: 1000 },
@@ -224,8 +237,8 @@ mod tests {
 
     #[test]
     fn a_state_comes_back_as_it_went_in() {
-        for is_done in [false, true] {
-            let state = State { is_done, ..state() };
+        for (is_done, form) in [(false, 0), (true, 0), (false, 1), (true, FORM_MAX)] {
+            let state = State { is_done, form, ..state() };
             let bytes = state.encode();
             assert_eq!(State::parse(&bytes), Some(state));
             assert_eq!(bytes[88..104], [9; 16], "the documented place of the last field");
@@ -239,7 +252,8 @@ mod tests {
             assert_eq!(State::parse(&good[..len]), None);
         }
         assert_eq!(State::parse(&[&good[..], &[0]].concat()), None);
-        for (at, byte) in [(0, 2), (1, 2), (2, 1), (7, 1), (104, 1), (111, 1), (71, 0xff)] {
+        for (at, byte) in [(0, 2), (1, 2), (2, FORM_MAX + 1), (3, 1), (7, 1), (104, 1), (111, 1), (71, 0xff)]
+        {
             let mut bad = good;
             bad[at] = byte;
             assert_eq!(State::parse(&bad), None, "byte {at}");
@@ -250,5 +264,7 @@ mod tests {
             None,
             "more lines than there are"
         );
+        let of_batches = State { form: 1, done: more, ..state() };
+        assert_eq!(State::parse(&of_batches.encode()), Some(of_batches), "a line may be many calls");
     }
 }

@@ -1,22 +1,23 @@
 //! `import --dry-run`: every line is read and checked, and nothing is stored.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use envelog::{Checker, Error, Options, Store};
+use envelog::{Checker, Envelope, Error, Notes, Options, Store};
 
+use super::form::Form;
 use super::prepare::is_about_the_line;
 use super::{ImportArgs, Opened};
 use crate::args::Cli;
 use crate::failure::{Failure, Outcome, tell};
-use crate::input::{Block, Blocks, Next, Place};
+use crate::input::{Block, Blocks, Line, Next, Place};
 use crate::progress::Progress;
 use crate::reading;
 use crate::rejects::Rejects;
 use crate::summary::Summary;
 
 /// Checks the lines of the input.
-pub(super) fn run(cli: &Cli, options: Options, arguments: &ImportArgs) -> Outcome {
+pub(super) fn run(cli: &Cli, options: Options, form: Form, arguments: &ImportArgs) -> Outcome {
     let directory = cli.store().ok();
     let opened = Opened::of(&arguments.file)?;
     let rejects = match &arguments.rejects {
@@ -30,7 +31,7 @@ pub(super) fn run(cli: &Cli, options: Options, arguments: &ImportArgs) -> Outcom
     let start = Instant::now();
     let progress = Progress::of(&input);
     let blocks = Blocks::of(input, usize::MAX);
-    let mut check = Check { checker, rejects, summary: Summary::dry() };
+    let mut check = Check { checker, form, rejects, summary: Summary::dry() };
     let place = check.take_all(&blocks, &opened, &progress);
     progress.end();
     check.rejects.end();
@@ -38,12 +39,12 @@ pub(super) fn run(cli: &Cli, options: Options, arguments: &ImportArgs) -> Outcom
     if offset == 0 {
         tell(format_args!("envelog: {}: it is empty", opened.name));
     }
-    let Check { rejects, mut summary, .. } = check;
+    let Check { form, rejects, mut summary, .. } = check;
     summary.rejected = rejects.count();
-    summary.blank = lines - summary.stored - summary.rejected;
+    summary.set_blank(lines);
     summary.write(cli.format, rejects.file(), start.elapsed(), None)?;
     if summary.rejected > 0 && summary.stored == 0 {
-        return Err(Failure::Message(format!("{}: no line of it is an envelope", opened.name)));
+        return Err(Failure::Message(format!("{}: no line of it is {}", opened.name, form.name())));
     }
     Ok(())
 }
@@ -56,7 +57,10 @@ fn existing(cli: &Cli, options: &Options) -> Outcome<Option<Store>> {
             reading::tell_damage(&store);
             Ok(Some(store))
         }
-        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error @ Error::NotFound { .. }) => match Failure::from(error).judged(Some(directory)) {
+            Failure::Store(_) => Ok(None),
+            damage => Err(damage),
+        },
         Err(error) => Err(error.into()),
     }
 }
@@ -64,6 +68,7 @@ fn existing(cli: &Cli, options: &Options) -> Outcome<Option<Store>> {
 /// A check under way.
 struct Check {
     checker: Checker,
+    form: Form,
     rejects: Rejects,
     summary: Summary,
 }
@@ -90,13 +95,40 @@ impl Check {
                 self.rejects.add_too_long(line);
                 continue;
             }
-            match self.checker.check_json(block.text(line)) {
-                Ok(notes) => self.summary.count_one(notes),
-                Err(error) if is_about_the_line(&error) => self.rejects.add(line, &error),
-                Err(error) => return Err(error.into()),
+            let text = block.text(line);
+            match self.form.read(text) {
+                Ok(None) => {
+                    let checked = self.checker.check_json(text);
+                    self.count(line, None, checked)?;
+                }
+                Ok(Some(calls)) => {
+                    let count = calls.len() as u64;
+                    self.summary.more += count.saturating_sub(1);
+                    for (number, envelope) in (0..count).zip(calls) {
+                        let checked = envelope.and_then(|envelope| self.check(envelope));
+                        self.count(line, (count > 1).then_some(number), checked)?;
+                    }
+                }
+                Err(error) => self.count(line, None, Err(error))?,
             }
         }
         self.rejects.keep();
+        Ok(())
+    }
+
+    fn check(&mut self, mut envelope: Envelope) -> envelog::Result<Notes> {
+        // As the store stamps one that has no time.
+        envelope.timestamp.get_or_insert_with(|| SystemTime::now().into());
+        self.checker.check_json(envelope.to_json().as_bytes())
+    }
+
+    /// Counts a line, or a call of one.
+    fn count(&mut self, line: &Line, call: Option<u64>, checked: envelog::Result<Notes>) -> Outcome {
+        match checked {
+            Ok(notes) => self.summary.count_one(notes),
+            Err(error) if is_about_the_line(&error) => self.rejects.add(line, call, &error),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 }

@@ -73,11 +73,11 @@ impl<'a> Opened<'a> {
     }
 
     /// The cursor of its import; none where it cannot be resumed.
-    pub(super) fn cursor(&self, rejects: &Rejects) -> Outcome<Option<Cursor>> {
+    pub(super) fn cursor(&self, form: u8, rejects: &Rejects) -> Outcome<Option<Cursor>> {
         if !self.resumes() {
             return Ok(None);
         }
-        let cursor = Cursor::of(self.path, &self.file, &rejects.resolved_path());
+        let cursor = Cursor::of(self.path, &self.file, form, &rejects.resolved_path());
         cursor.map(Some).map_err(|error| self.failure(&error))
     }
 

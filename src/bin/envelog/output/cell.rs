@@ -111,7 +111,7 @@ pub(crate) fn grouped(number: i128) -> String {
 }
 
 /// The text without characters that a terminal would obey instead of showing them.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(
             |letter| {

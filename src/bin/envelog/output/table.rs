@@ -3,15 +3,19 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
 use super::cell::{Cell, Column};
+use super::layout::{self, Need, Shape};
 
 /// Rows that are laid out together, so that memory does not grow with the answer.
 const ROWS_MAX: usize = 1_000;
+/// Columns that a text keeps at least where rows are cut, and its heading.
+const CUT_LEAST: usize = 8;
 
 /// Rows that wait to be laid out.
 pub(super) struct Rows {
     columns: Vec<Column>,
-    /// Whether a row is cut to one line of the terminal.
-    is_short: bool,
+    shape: Shape,
+    /// Which columns have times, which are never broken.
+    has_times: Vec<bool>,
     /// The widths of columns whose rows are written as they come; any others fit their content.
     widths: Option<Vec<u16>>,
     table: Option<Table>,
@@ -19,11 +23,13 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(columns: &[Column], is_short: bool) -> Self {
-        Self { columns: columns.to_vec(), is_short, widths: None, table: None, has_head: false }
+    pub(super) fn new(columns: &[Column], shape: Shape) -> Self {
+        let has_times = vec![false; columns.len()];
+        Self { columns: columns.to_vec(), shape, has_times, widths: None, table: None, has_head: false }
     }
 
-    /// Gives the columns widths, their margins included, which hold for all rows; the headings come once.
+    /// Gives the columns widths, their margins included, which hold for all rows; the headings come once. A column
+    /// without any is left out.
     pub(super) fn fix(&mut self, widths: &[u16]) {
         self.widths = Some(widths.to_vec());
     }
@@ -36,28 +42,63 @@ impl Rows {
             new_table(&self.columns, with_head)
         });
         let mut row: Row = cells.iter().map(|cell| table_cell(*cell)).into();
-        if self.is_short {
+        if self.shape.is_cut {
             row.max_height(1);
         }
         table.add_row(row);
-        if let Some(widths) = &self.widths {
-            table
-                .set_constraints(widths.iter().map(|width| ColumnConstraint::Absolute(Width::Fixed(*width))));
-        } else {
-            for (index, cell) in cells.iter().enumerate() {
-                if let (Cell::Time(_), Some(column)) = (cell, table.column_mut(index)) {
-                    // The other columns give way.
-                    column.set_constraint(ColumnConstraint::ContentWidth);
-                }
-            }
+        for (has_times, cell) in self.has_times.iter_mut().zip(cells) {
+            *has_times |= matches!(cell, Cell::Time(_));
         }
         if table.row_count() >= ROWS_MAX { self.take() } else { None }
     }
 
     /// What is not written yet.
     pub(super) fn take(&mut self) -> Option<String> {
-        self.table.take().map(|table| table.trim_fmt())
+        let mut table = self.table.take()?;
+        if let Some(widths) = &self.widths {
+            table.set_constraints(widths.iter().map(|width| match width {
+                0 => ColumnConstraint::Hidden,
+                width => ColumnConstraint::Absolute(Width::Fixed(*width)),
+            }));
+        } else if let Some(terminal) = terminal_width() {
+            self.fit(&mut table, terminal);
+        }
+        Some(table.trim_fmt())
     }
+
+    /// Gives the columns widths with which the table fits the terminal.
+    fn fit(&self, table: &mut Table, terminal: u16) {
+        let whole = table.column_max_content_widths();
+        let words = if self.shape.is_cut { Vec::new() } else { longest_words(table) };
+        let need = |(index, column): (usize, &Column)| {
+            let whole = whole.get(index).copied().map_or(1, usize::from);
+            let least = match words.get(index) {
+                _ if self.has_times.get(index).is_some_and(|has| *has) => whole,
+                Some(word) => usize::from(*word),
+                None => CUT_LEAST.max(column.title.len()),
+            };
+            Need { name: column.name, whole, least: least.min(whole) }
+        };
+        let needs: Vec<Need> = self.columns.iter().enumerate().map(need).collect();
+        let widths = layout::widths(&needs, &self.shape, terminal.into());
+        table.set_constraints(widths.into_iter().map(|width| match width {
+            // With a margin of one column at either side.
+            Some(width) => {
+                ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width + 2).unwrap_or(u16::MAX)))
+            }
+            None => ColumnConstraint::Hidden,
+        }));
+    }
+}
+
+/// The width of the longest word of each column, its heading included.
+fn longest_words(table: &Table) -> Vec<u16> {
+    let mut words = Table::new();
+    for row in table.header().into_iter().chain(table.row_iter()) {
+        // A word a line, of which the widest counts.
+        words.add_row(row.cell_iter().map(|cell| cell.content().replace(' ', "\n")));
+    }
+    words.column_max_content_widths()
 }
 
 /// Columns of the terminal that standard output is.

@@ -29,7 +29,7 @@ impl Place {
 
 fn add(rejects: &mut Rejects, reason: &str) {
     let line = Line::for_tests(rejects.count_with_pending() + 1);
-    rejects.add(&line, &Error::Invalid { field: "x".into(), reason: reason.to_owned().into() });
+    rejects.add(&line, None, &Error::Invalid { field: "x".into(), reason: reason.to_owned().into() });
 }
 
 #[test]

@@ -222,6 +222,7 @@ impl Lab {
             segments: Arc::new(Segments::new(self.handles.clone())),
             visible,
             profiles: ProfileMap::new(Vec::new(), HASH_KEY, Arc::new(Limits::default())),
+            people: Arc::default(),
             epochs: self.epochs.clone().into(),
             gaps: self.gaps.clone().into(),
             hash_key: HASH_KEY,

@@ -4,7 +4,7 @@
 //! hand is beyond all that the segments not opened can hold. Most logs are nearly in order of time, so that a few are
 //! open at once and those that are used up are let go.
 
-use super::Member;
+use super::{Member, Reach};
 use crate::error::Result;
 use crate::index::{IdKind, IdPosting, IdPostings, ModuleNo, TimeRange};
 use crate::store::event::EventRef;
@@ -52,6 +52,7 @@ struct Arm<'v> {
     at: u32,
     segment: SegmentView<'v>,
     kind: IdKind,
+    reach: Reach,
     types: Option<TypeSet>,
     module: Option<ModuleNo>,
     postings: IdPostings<'v>,
@@ -67,7 +68,7 @@ impl Arm<'_> {
         if from_back {
             if self.back.is_none() {
                 while let Some(posting) = self.postings.next_back().transpose()? {
-                    if self.passes(posting.ordinal)? {
+                    if self.passes(&posting)? {
                         self.back = Some(posting);
                         break;
                     }
@@ -76,7 +77,7 @@ impl Arm<'_> {
             }
         } else if self.front.is_none() {
             while let Some(posting) = self.postings.next().transpose()? {
-                if self.passes(posting.ordinal)? {
+                if self.passes(&posting)? {
                     self.front = Some(posting);
                     break;
                 }
@@ -94,10 +95,16 @@ impl Arm<'_> {
 
     /// What the index can tell of an event.
     #[inline]
-    fn passes(&self, ordinal: Ordinal) -> Result<bool> {
-        let index = self.segment.index;
+    fn passes(&self, posting: &IdPosting) -> Result<bool> {
+        let (index, ordinal) = (self.segment.index, posting.ordinal);
+        if !self.reach.contains(posting.timestamp) {
+            return Ok(false);
+        }
         // An event that has a user is that user's.
-        if self.kind == IdKind::Device && index.id_of(IdKind::User, ordinal)?.is_some() {
+        if self.kind == IdKind::Device
+            && self.reach.leaves_users_out()
+            && index.id_of(IdKind::User, ordinal)?.is_some()
+        {
             return Ok(false);
         }
         if self.types.is_none() && self.module.is_none() {
@@ -182,8 +189,18 @@ impl<'v> Merge<'v> {
             if self.bounds.from > (Nanos::new(i64::MIN), Seq::ZERO) {
                 postings.seek(place(self.bounds.from))?;
             }
-            let (at, kind) = (at, member.kind);
-            self.arms.push(Arm { at, segment, kind, types, module, postings, front: None, back: None });
+            let (at, kind, reach) = (at, member.kind, member.reach().clone());
+            self.arms.push(Arm {
+                at,
+                segment,
+                kind,
+                reach,
+                types,
+                module,
+                postings,
+                front: None,
+                back: None,
+            });
         }
         Ok(())
     }

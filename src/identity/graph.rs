@@ -1,0 +1,364 @@
+//! The questions that are asked of the facts.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::conflict::Conflict;
+use super::fact::{Act, Fact, FactSource, MemberId, OwnFacts};
+use super::state::State;
+use crate::envelope::fact::FactOrder;
+use crate::error::Result;
+use crate::types::Nanos;
+
+/// A time in which people shared a device: what the device did then is nobody's but its own. The end is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) from: Nanos,
+    pub(crate) to: Option<Nanos>,
+}
+
+impl Window {
+    pub(crate) fn contains(&self, time: Nanos) -> bool {
+        self.from <= time && self.to.is_none_or(|to| time < to)
+    }
+}
+
+/// Which of the events of an id alone belong to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    All,
+    Outside(Arc<[Window]>),
+    Inside(Arc<[Window]>),
+}
+
+impl Scope {
+    pub(crate) fn contains(&self, time: Nanos) -> bool {
+        match self {
+            Self::All => true,
+            Self::Outside(windows) => !windows.iter().any(|window| window.contains(time)),
+            Self::Inside(windows) => windows.iter().any(|window| window.contains(time)),
+        }
+    }
+}
+
+/// One id of a person.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) id: MemberId,
+    /// Which events of the id alone are the person's.
+    pub(crate) scope: Scope,
+    /// Whether a sign-up of this user had an effect.
+    pub(crate) has_signed_up: bool,
+}
+
+/// A person: what came of all facts.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    /// The canonical id first, then each user's members in the order of ids.
+    pub(crate) members: Vec<Member>,
+    /// The time of the fact that made the user of the canonical id identified.
+    pub(crate) identified_at: Option<Nanos>,
+    /// Whether some user of the person has a row of its own; see [`Graph::is_made`].
+    pub(crate) is_made: bool,
+}
+
+impl Who {
+    /// A person of one id that no fact names together with another.
+    pub(crate) fn alone(id: MemberId) -> Self {
+        let members = vec![Member { id, scope: Scope::All, has_signed_up: false }];
+        Self { members, identified_at: None, is_made: false }
+    }
+}
+
+/// What became of a member.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Binding {
+    /// The fact that binds it now, and that names its parent; none where it is free.
+    pub(crate) by: Option<Fact>,
+    /// Only devices have any: in the order of time, the last one may be open.
+    pub(crate) windows: Vec<Window>,
+    /// The aliases that had an effect at their place.
+    pub(super) aliases: Vec<FactOrder>,
+    /// Whole where the graph is listing.
+    pub(super) conflicts: Vec<Conflict>,
+}
+
+impl Binding {
+    pub(crate) fn parent(&self) -> Option<&MemberId> {
+        self.by.as_ref().map(|fact| &fact.user)
+    }
+}
+
+/// The members that a user has places for.
+#[derive(Debug)]
+enum Places {
+    All,
+    Only(HashSet<MemberId>),
+}
+
+/// The facts of one id, sorted, and what follows from them alone.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) facts: OwnFacts,
+    pub(super) state: State,
+    places: Places,
+}
+
+/// The facts of a project at a moment, and what was found out about them so far.
+pub(crate) struct Graph<S> {
+    source: S,
+    members_max: usize,
+    /// Facts after this time do not count.
+    until: Option<Nanos>,
+    pub(super) is_listing: bool,
+    /// Whether every link of a device was asked for.
+    has_read_log: bool,
+    rows: HashMap<MemberId, Arc<Row>>,
+    bindings: HashMap<MemberId, Arc<Binding>>,
+}
+
+impl<S: FactSource> Graph<S> {
+    pub(crate) fn new(source: S, members_max: usize) -> Self {
+        Self {
+            source,
+            members_max,
+            until: None,
+            is_listing: false,
+            has_read_log: false,
+            rows: HashMap::new(),
+            bindings: HashMap::new(),
+        }
+    }
+
+    /// The graph of the facts up to and with this time.
+    pub(crate) fn until(mut self, time: Nanos) -> Self {
+        self.until = Some(time);
+        self
+    }
+
+    /// A graph that finds every conflict, at the cost of looking at every fact.
+    pub(crate) fn listing(mut self) -> Self {
+        self.is_listing = true;
+        self
+    }
+
+    /// Forgets what was found out about more than so many ids, which bounds the memory of a walk over all rows.
+    pub(crate) fn forget_beyond(&mut self, ids_max: usize) {
+        if self.rows.len() > ids_max || self.bindings.len() > ids_max {
+            self.rows.clear();
+            self.bindings.clear();
+        }
+    }
+
+    pub(super) const fn members_max(&self) -> usize {
+        self.members_max
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values().map(|row| &**row)
+    }
+
+    fn counts(&self, order: &FactOrder) -> bool {
+        self.until.is_none_or(|until| order.timestamp <= until)
+    }
+
+    pub(super) fn row(&mut self, of: &MemberId) -> Result<Arc<Row>> {
+        if let Some(row) = self.rows.get(of) {
+            return Ok(Arc::clone(row));
+        }
+        let mut facts = self.source.facts(of)?;
+        if self.until.is_some() {
+            facts.identified = facts.identified.take().filter(|order| self.counts(order));
+            facts.created.retain(|order| self.counts(order));
+            facts.signed_up.retain(|order| self.counts(order));
+            facts.as_member.retain(|fact| self.counts(&fact.order));
+            facts.as_user.retain(|fact| self.counts(&fact.order));
+        }
+        facts.as_member.sort_unstable();
+        facts.as_user.sort_unstable();
+        let row = Arc::new(Row { state: State::of(&facts), places: self.places(&facts), facts });
+        self.rows.insert(of.clone(), Arc::clone(&row));
+        Ok(row)
+    }
+
+    /// Places go by the least fact that names a member, whatever came of it: so they are the same in every order of
+    /// arrival, and one that was given is never taken back.
+    fn places(&self, facts: &OwnFacts) -> Places {
+        if facts.as_user.len() <= self.members_max {
+            return Places::All;
+        }
+        let mut places = HashSet::new();
+        for fact in facts.as_user.iter().filter(|fact| fact.act != Act::Unlinked) {
+            if places.len() >= self.members_max {
+                break;
+            }
+            places.insert(fact.member.clone());
+        }
+        Places::Only(places)
+    }
+
+    pub(super) fn has_place(&mut self, fact: &Fact) -> Result<bool> {
+        Ok(match &self.row(&fact.user)?.places {
+            Places::All => true,
+            Places::Only(places) => places.contains(&fact.member),
+        })
+    }
+
+    pub(super) fn links(&mut self, device: &MemberId) -> Result<Vec<Fact>> {
+        self.has_read_log = true;
+        let mut links = self.source.links(device)?;
+        links.retain(|fact| self.counts(&fact.order));
+        Ok(links)
+    }
+
+    /// What became of a member.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn binding(&mut self, member: &MemberId) -> Result<Arc<Binding>> {
+        if let Some(binding) = self.bindings.get(member) {
+            return Ok(Arc::clone(binding));
+        }
+        if member.is_user() {
+            for (user, binding) in self.fold_user(member)? {
+                self.bindings.entry(user).or_insert_with(|| Arc::new(binding));
+            }
+        } else {
+            let binding = self.fold_device(member)?;
+            self.bindings.insert(member.clone(), Arc::new(binding));
+        }
+        Ok(self.bindings.get(member).cloned().unwrap_or_default())
+    }
+
+    /// The state of a user.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn state(&mut self, user: &MemberId) -> Result<State> {
+        Ok(self.row(user)?.state.clone())
+    }
+
+    /// The user at the top of the tree that a user is in.
+    fn root(&mut self, user: &MemberId) -> Result<MemberId> {
+        let mut root = user.clone();
+        // G1: parents form no circle.
+        while let Some(parent) = self.binding(&root)?.parent() {
+            root = parent.clone();
+        }
+        Ok(root)
+    }
+
+    /// The id that stands for the person whom an id names.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn canonical(&mut self, member: &MemberId) -> Result<MemberId> {
+        if member.is_user() {
+            return self.root(member);
+        }
+        let binding = self.binding(member)?;
+        match binding.parent() {
+            Some(parent) if binding.windows.is_empty() => self.root(parent),
+            _ => Ok(member.clone()),
+        }
+    }
+
+    /// The ids of a person by its canonical id, that one first and then each user's members in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn members(&mut self, canonical: &MemberId) -> Result<Vec<Member>> {
+        if !canonical.is_user() {
+            let binding = self.binding(canonical)?;
+            let scope = match &binding.by {
+                Some(_) => Scope::Inside(binding.windows.as_slice().into()),
+                None => Scope::All,
+            };
+            return Ok(vec![Member { id: canonical.clone(), scope, has_signed_up: false }]);
+        }
+        let has_signed_up = self.state(canonical)?.has_signed_up;
+        let mut members = vec![Member { id: canonical.clone(), scope: Scope::All, has_signed_up }];
+        let mut at = 0;
+        while let Some(user) = members.get(at).map(|member| member.id.clone()) {
+            at += 1;
+            if !user.is_user() {
+                continue;
+            }
+            let row = self.row(&user)?;
+            let mut named: Vec<&MemberId> = row.facts.as_user.iter().map(|fact| &fact.member).collect();
+            named.sort_unstable();
+            named.dedup();
+            for id in named {
+                let binding = self.binding(id)?;
+                if binding.parent() == Some(&user) {
+                    let scope = match binding.windows.as_slice() {
+                        [] => Scope::All,
+                        windows => Scope::Outside(windows.into()),
+                    };
+                    let has_signed_up = id.is_user() && self.state(id)?.has_signed_up;
+                    members.push(Member { id: id.clone(), scope, has_signed_up });
+                }
+            }
+        }
+        Ok(members)
+    }
+
+    /// The person of a canonical id.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn who(&mut self, canonical: &MemberId) -> Result<Who> {
+        let members = self.members(canonical)?;
+        let mut is_made = false;
+        for member in members.iter().filter(|member| member.id.is_user()) {
+            is_made = is_made || self.is_made(&member.id)?;
+        }
+        let identified_by = if canonical.is_user() { self.state(canonical)?.identified_by } else { None };
+        Ok(Who { members, identified_at: identified_by.map(|order| order.timestamp), is_made })
+    }
+
+    /// The ids whose rows the answers so far rest on; `None` where they rest on more than rows.
+    pub(crate) fn rests_on(&self) -> Option<impl Iterator<Item = &MemberId>> {
+        (!self.has_read_log).then(|| self.rows.keys())
+    }
+
+    /// Whether facts about a user itself, or an alias onto it that had an effect, made it a row.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn is_made(&mut self, user: &MemberId) -> Result<bool> {
+        let row = self.row(user)?;
+        let OwnFacts { identified, created, signed_up, as_user, .. } = &row.facts;
+        if identified.is_some() || !created.is_empty() || !signed_up.is_empty() {
+            return Ok(true);
+        }
+        for fact in as_user.iter().filter(|fact| fact.act == Act::Aliased) {
+            if self.binding(&fact.member)?.aliases.contains(&fact.order) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The facts without effect in which an id is the member, or which are about it alone. The graph must be listing.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn conflicts(&mut self, member: &MemberId) -> Result<Vec<Conflict>> {
+        let binding = self.binding(member)?;
+        let row = self.row(member)?;
+        let mut conflicts = binding.conflicts.clone();
+        if member.is_user() {
+            conflicts.extend(row.state.conflicts(member, &row.facts));
+        }
+        Ok(conflicts)
+    }
+}

@@ -1,0 +1,128 @@
+//! What stands on a terminal of 80 columns: no word is broken, and what matters most is whole.
+
+use super::damage::several_segments;
+use super::reading::on_a_terminal;
+use super::{Place, envelope};
+use crate::support::ignored;
+
+const COLUMNS: usize = 80;
+
+/// What a command writes to a terminal of 80 columns, none of its lines longer; nothing where no terminal can be had.
+fn shown(test: &str, place: &Place, arguments: &[&str]) -> Option<String> {
+    let Some(text) = on_a_terminal(place, COLUMNS, arguments) else {
+        ignored(test, "no terminal");
+        return None;
+    };
+    let data = text.lines().filter(|line| !line.starts_with("envelog: "));
+    let widest = data.map(|line| line.trim_end().chars().count()).max().unwrap_or_default();
+    assert!(widest <= COLUMNS, "{widest}: {text}");
+    Some(text)
+}
+
+/// The cells of a table's rows, the headings first.
+fn cells(table: &str) -> Vec<Vec<&str>> {
+    let rows = table.lines().map(str::trim).filter(|line| line.starts_with("| "));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn segments_have_a_line_each() {
+    let place = several_segments();
+    let Some(table) = shown("segments_have_a_line_each", &place, &["stats", "--segments"]) else { return };
+    let cells = cells(&table);
+    assert_eq!(cells[0], ["segment", "events", "size", "sealed", "first (UTC)", "last (UTC)"]);
+    let segments = place.run(&["stats", "--segments"]).success().lines();
+    assert_eq!(cells.len(), segments.len() + 1, "{table}");
+    for (cells, segment) in cells[1..].iter().zip(&segments) {
+        assert_eq!(cells[0], segment["segment"].to_string());
+        assert_eq!(cells[1].replace(',', ""), segment["events"].to_string());
+        assert_eq!(cells[4], segment["first"].as_str().map_or("", |time| &time[..10]));
+        for name in ["baseSeq", "bytes"] {
+            assert!(segment[name].is_u64(), "programs have all: {segment}");
+        }
+    }
+}
+
+#[test]
+fn profiles_have_a_line_each() {
+    let place = Place::new();
+    let traits = r#""context":{"traits":{"about":"one two three four five six seven eight","plan":"free"}}"#;
+    let text: String = (0..3)
+        .map(|n| envelope("identify", "2024-03-01T00:00:00Z", &format!("user_{n:06}"), traits))
+        .collect();
+    place.fill(&text);
+    let Some(table) = shown("profiles_have_a_line_each", &place, &["profiles"]) else { return };
+    let cells = cells(&table);
+    assert_eq!(cells.len(), 4, "{table}");
+    for (number, cells) in cells[1..].iter().enumerate() {
+        assert_eq!((cells[0], cells[3]), (format!("user_{number:06}").as_str(), "identified"));
+        assert!(cells[2].starts_with("{\"about\":\"one two"), "{table}");
+    }
+    let all = place.run(&["profiles", "--limit", "1"]).success().line();
+    assert_eq!(all["traits"]["plan"], "free", "programs have all");
+}
+
+#[test]
+fn properties_give_way_before_types_and_users_do() {
+    let test = "properties_give_way_before_types_and_users_do";
+    let place = Place::new();
+    let properties = format!("\"properties\":{{\"amount\":4200,\"text\":\"{}\"}}", "x".repeat(200));
+    for event_type in ["order.placed", "payment.succeeded", "wishlist.item_added"] {
+        place.fill(&envelope(event_type, "2024-03-01T00:00:00Z", "user_001425", &properties));
+    }
+    for command in [&["events"][..], &["tail"], &["timeline", "user_001425", "--oldest"]] {
+        let Some(table) = shown(test, &place, command) else { return };
+        let cells = cells(&table);
+        let types: Vec<&str> = cells[1..].iter().map(|cells| cells[1]).collect();
+        assert_eq!(types, ["order.placed", "payment.succeeded", "wishlist.item_added"], "{table}");
+        assert_eq!(cells[0][..3], ["time (UTC)", "event", "module"], "{table}");
+        if command[0] == "timeline" {
+            assert_eq!(cells[0][3..], ["properties"], "who it is was asked: {table}");
+            assert!(cells.iter().skip(1).all(|cells| cells[3].starts_with("{\"amount\":4200")), "{table}");
+        } else {
+            assert!(cells.iter().skip(1).all(|cells| cells[3] == "user_001425"), "{table}");
+        }
+    }
+    let Some(wide) = on_a_terminal(&place, 200, &["timeline", "user_001425"]) else { return };
+    let heads = ["time (UTC)", "event", "module", "who", "properties"];
+    assert_eq!(cells(&wide)[0], heads, "all have room: {wide}");
+}
+
+#[test]
+fn a_followed_list_has_whole_types_and_users() {
+    let place = Place::new();
+    let rest = format!("\"properties\":{{\"text\":\"{}\"}}", "x".repeat(200));
+    place.fill(&envelope("wishlist.item_added", "2024-03-01T00:00:00Z", "user_001425", &rest));
+    // Standard input is at its end.
+    let Some(table) = shown("a_followed_list_has_whole_types_and_users", &place, &["tail", "-f"]) else {
+        return;
+    };
+    let row = ["2024-03-01 00:00:00", "wishlist.item_added", "analytics", "user_001425"];
+    assert_eq!(cells(&table)[1], row, "{table}");
+}
+
+#[test]
+fn the_rows_of_a_measurement_break_at_spaces() {
+    let test = "the_rows_of_a_measurement_break_at_spaces";
+    let arguments = ["bench", "--events", "200", "--durability", "buffered", "--dir", "."];
+    let Some(table) = shown(test, &Place::new(), &arguments) else { return };
+    for word in ["fdatasync", "buffered", "second", "profile", "profiles", "indexes"] {
+        let words = table.split(|letter: char| !letter.is_alphanumeric());
+        assert!(words.into_iter().any(|each| each == word), "{word} is broken: {table}");
+    }
+}
+
+#[test]
+fn the_help_fits_the_terminal_and_its_examples_are_whole() {
+    let test = "the_help_fits_the_terminal_and_its_examples_are_whole";
+    let place = Place::new();
+    for command in super::examples::commands() {
+        let Some(narrow) = shown(test, &place, &[&command, "--help"]) else { return };
+        let wide =
+            super::Answer::of(super::tool().args([&command, "--help"]).output().unwrap()).success().out;
+        assert!(wide.lines().any(|line| line.chars().count() > COLUMNS), "there is something to wrap");
+        for example in wide.lines().filter(|line| line.starts_with("  envelog ")) {
+            assert!(narrow.lines().any(|line| line.trim_end() == example), "{example} is not in {narrow}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The three stories of the example `people`, the commands, and what they refuse.
+
+use std::sync::Arc;
+
+use envelog::{
+    Dedupe, Durability, Envelope, Error, IdentityRule, Note, Options, PersonId, PersonRef, ProfileState,
+    Project, Scope, Store, Uuid,
+};
+
+#[expect(dead_code, reason = "the tests call what its main calls")]
+#[path = "../../../examples/people.rs"]
+mod people;
+
+const PROJECT: Uuid = Uuid::from_u128(2);
+
+fn scope(store: &Store) -> Scope {
+    store.scope(Uuid::from_u128(1), PROJECT, "shop")
+}
+
+fn types(project: &Project, person: PersonRef<'_>) -> Vec<String> {
+    let mut events = project.timeline(person, 100).unwrap();
+    events.reverse();
+    events.iter().map(|event| event.event_type().to_owned()).collect()
+}
+
+fn rule<T: std::fmt::Debug>(outcome: Result<T, Error>) -> IdentityRule {
+    match outcome {
+        Err(Error::Identity { rule }) => rule,
+        other => panic!("no rule was broken: {other:?}"),
+    }
+}
+
+#[test]
+fn a_visitor_who_signs_up_keeps_id_row_and_history() {
+    let store = Store::in_memory().unwrap();
+    let anna = people::sign_up_on_the_phone(&scope(&store)).unwrap();
+    let project = store.project(PROJECT);
+    let profile = project.profile(&anna).unwrap().unwrap();
+    assert_eq!((profile.id(), profile.state()), (&*anna, ProfileState::Identified));
+    assert_eq!(profile.members().count(), 1);
+    let told =
+        ["identity.anonymous_created", "product.viewed", "cart.filled", "identity.signed_up", "order.placed"];
+    assert_eq!(types(&project, PersonRef::User(&anna)), told);
+    assert!(project.identity_conflicts().unwrap().is_empty());
+}
+
+#[test]
+fn a_sign_in_on_a_second_device_unites_both_histories_and_unlink_gives_them_back() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let anna = people::sign_up_on_the_phone(&shop).unwrap();
+    people::sign_in_on_the_laptop(&shop, &anna).unwrap();
+    let project = store.project(PROJECT);
+    let profile = project.profile(&anna).unwrap().unwrap();
+    let members: Vec<PersonId> = profile.members().map(PersonId::from).collect();
+    assert_eq!(members.len(), 2);
+    let laptop = members.iter().find(|member| member.id() != anna).unwrap();
+    let united = types(&project, PersonRef::User(&anna));
+    assert!(united.contains(&"article.read".to_owned()) && united.contains(&"order.placed".to_owned()));
+    assert_eq!(types(&project, laptop.as_ref()), united, "either id names the person");
+
+    shop.unlink(laptop, &*anna).append().unwrap();
+    assert_eq!(types(&project, laptop.as_ref()), ["identity.anonymous_created", "article.read"]);
+    assert!(!types(&project, PersonRef::User(&anna)).contains(&"article.read".to_owned()));
+}
+
+#[test]
+fn a_shared_tablet_does_not_mix_two_people() {
+    let store = Store::in_memory().unwrap();
+    people::share_a_tablet(&scope(&store)).unwrap();
+    let project = store.project(PROJECT);
+    assert_eq!(types(&project, PersonRef::User("ben")), ["page.viewed", "identify"]);
+    assert_eq!(types(&project, PersonRef::User("cleo")), ["identify"]);
+    assert_eq!(types(&project, PersonRef::Anonymous("tablet")), ["page.viewed"]);
+    assert!(project.profile(PersonRef::Anonymous("tablet")).unwrap().is_none());
+    let conflicts = project.identity_conflicts().unwrap();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!((conflicts[0].rule, conflicts[0].user.id()), (IdentityRule::BoundToAnother, "cleo"));
+}
+
+#[test]
+fn a_link_without_effect_is_noted_in_its_answer() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    assert!(shop.identify("ben").anonymous("tablet").append().unwrap().notes.is_empty());
+    assert!(shop.identify("ben").anonymous("tablet").append().unwrap().notes.is_empty());
+    for _ in 0..2 {
+        let ack = shop.identify("cleo").anonymous("tablet").append().unwrap();
+        assert!(ack.notes.contains(Note::IdentityConflict));
+    }
+    assert!(shop.identify("cleo").append().unwrap().notes.is_empty());
+    let unlinked = Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", "identity.unlinked").user("cleo");
+    let member = [("kind", "anonymous"), ("id", "tablet")].into_iter();
+    let member = member.map(|(key, value)| (key, envelog::Value::from(value))).collect::<envelog::Object>();
+    let ack = store.append(unlinked.property("member", envelog::Value::Object(member))).unwrap();
+    assert!(ack.notes.contains(Note::IdentityConflict), "it is stored, and has no effect");
+}
+
+#[test]
+fn commands_that_break_a_rule_store_nothing() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    shop.sign_up("anna").set("plan", "free").append().unwrap();
+    shop.identify("ben").anonymous("tablet").append().unwrap();
+    let visitor = shop.sign_in_anonymously().append().unwrap().user_id;
+    let before = store.visible();
+    let (tablet, phone) = (PersonRef::Anonymous("tablet"), PersonRef::Anonymous("phone"));
+    assert_eq!(rule(shop.sign_up("anna").append()), IdentityRule::AlreadyIdentified);
+    assert_eq!(rule(shop.alias("anna", "ben").append()), IdentityRule::CannotMergeIdentified);
+    assert_eq!(rule(shop.alias(tablet, "anna").append()), IdentityRule::BoundToAnother);
+    assert_eq!(rule(shop.unlink(tablet, "anna").append()), IdentityRule::NotBound);
+    assert_eq!(rule(shop.unlink(phone, "anna").append()), IdentityRule::NotBound);
+    for refused in [
+        shop.sign_up("guest").append(),
+        shop.alias("anna", "null").append(),
+        shop.unlink(PersonRef::Anonymous("0"), "anna").append(),
+    ] {
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    }
+    assert_eq!(store.visible(), before);
+
+    shop.alias(&visitor, "anna").append().unwrap();
+    let other = shop.sign_in_anonymously().append().unwrap().user_id;
+    shop.alias(&other, &*visitor).append().unwrap();
+    assert_eq!(rule(shop.alias(&visitor, &*other).append()), IdentityRule::BoundToAnother);
+    shop.unlink(PersonRef::User(&visitor), "anna").append().unwrap();
+    assert_eq!(rule(shop.alias(&visitor, &*other).append()), IdentityRule::Cycle);
+    shop.alias(&visitor, &*visitor).append().unwrap();
+    assert!(store.project(PROJECT).identity_conflicts().unwrap().is_empty());
+}
+
+#[test]
+fn a_command_with_the_message_id_of_an_earlier_one_is_a_no_op() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let first = shop.sign_up("anna").set("plan", "free").message_id("m1").append().unwrap();
+    let again = shop.sign_up("anna").set("plan", "free").message_id("m1").append().unwrap();
+    assert_eq!(again.position, first.position);
+    assert!(again.notes.contains(Note::Duplicate));
+    let other = shop.sign_up("anna").set("plan", "pro").message_id("m1").append();
+    assert!(matches!(other, Err(Error::IdConflict { .. })));
+
+    let minted = shop.sign_in_anonymously().message_id("m2").append().unwrap();
+    let again = shop.sign_in_anonymously().message_id("m2").append().unwrap();
+    assert_eq!((&again.user_id, again.ack.position), (&minted.user_id, minted.ack.position));
+    assert!(again.ack.notes.contains(Note::Duplicate));
+    assert_ne!(shop.sign_in_anonymously().append().unwrap().user_id, minted.user_id);
+}
+
+#[test]
+fn an_act_is_stamped_later_than_every_fact_that_it_rests_on() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let soon = envelog::DateTime::from_timestamp_nanos(store_now_plus_an_hour());
+    shop.identify("ben").anonymous("tablet").at(soon).append().unwrap();
+    shop.unlink(PersonRef::Anonymous("tablet"), "ben").append().unwrap();
+    let view = store.project(PROJECT).view().unwrap();
+    let unlinked = view.events().of_type("identity.unlinked").iter().next().unwrap().unwrap();
+    assert!(unlinked.timestamp() > soon);
+    assert!(view.identity_conflicts().unwrap().is_empty());
+    let tablet = view.profile(PersonRef::Anonymous("tablet")).unwrap();
+    assert!(tablet.is_none());
+}
+
+fn store_now_plus_an_hour() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_nanos()).unwrap() + 3_600_000_000_000
+}
+
+#[test]
+fn of_many_threads_that_sign_up_or_alias_at_once_one_succeeds_at_every_level() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, level) in [("buffered", Durability::Buffered), ("synced", Durability::Synced)] {
+        let options = Options::new().durability(level).dedupe(Dedupe::Off);
+        let store = options.open(directory.path().join(name)).unwrap();
+        for round in 0..20 {
+            let (user, device) = (Arc::new(format!("u{round}")), Arc::new(format!("d{round}")));
+            let threads: Vec<_> = (0..4)
+                .map(|thread| {
+                    let (shop, user, device) = (scope(&store), Arc::clone(&user), Arc::clone(&device));
+                    std::thread::spawn(move || {
+                        // Other facts are on their way all the time.
+                        let noise = shop.identify(format!("noise{thread}")).anonymous(format!("n{thread}"));
+                        noise.append().unwrap();
+                        let signed_up = shop.sign_up(&*user).append();
+                        let aliased =
+                            shop.alias(PersonRef::Anonymous(&device), format!("{user}-{thread}")).append();
+                        (signed_up.is_ok(), aliased.is_ok())
+                    })
+                })
+                .collect();
+            let done: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert_eq!(done.iter().filter(|(signed_up, _)| *signed_up).count(), 1, "{name}");
+            assert_eq!(done.iter().filter(|(_, aliased)| *aliased).count(), 1, "{name}");
+        }
+        assert!(store.project(PROJECT).identity_conflicts().unwrap().is_empty());
+        store.close().unwrap();
+    }
+}
