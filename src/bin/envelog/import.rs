@@ -49,7 +49,7 @@ const SYNC_INTERVAL_BYTES: u64 = 16 * 1024 * 1024;
 pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     let form = Form::of(cli, arguments)?;
     let options = Options::new().durability(durability(arguments.durability)).dedupe(arguments.dedupe.into());
-    let options = arguments.secret.apply(options)?;
+    let options = arguments.secret.apply(options.scrub_text(arguments.scrub_text))?;
     if arguments.dry_run {
         return dry::run(cli, options, form, arguments);
     }

@@ -50,6 +50,20 @@ fn calls_become_events_of_the_project_that_is_named() {
 }
 
 #[test]
+fn an_address_inside_a_text_is_kept_or_hashed_as_the_command_says() {
+    let place = Place::new();
+    let line = call(r#""userId":"u","properties":{"url":"http://203.0.113.77/teapots"}"#);
+    for (file, flags, is_kept) in [("kept", &[][..], true), ("hashed", &["--scrub-text"], false)] {
+        place.write(file, &line);
+        assert_eq!(import(&place, file, flags).success().line()["stored"], 1);
+        let events = place.run(&["events"]).success().lines();
+        let url = events.last().unwrap()["properties"]["url"].as_str().unwrap().to_owned();
+        assert_eq!(url == "http://203.0.113.77/teapots", is_kept, "{url}");
+        assert_eq!(url.contains("203.0.113.77"), is_kept, "{url}");
+    }
+}
+
+#[test]
 fn a_batch_is_many_events_and_its_rejects_name_the_call() {
     let place = Place::new();
     let batch = format!(
