@@ -254,3 +254,19 @@ fn a_command_rests_on_facts_and_tells_the_newest() {
     assert_eq!(rule, Some(IdentityRule::Cycle));
     assert_eq!(lab.graph().members(&v).unwrap()[0].scope, Scope::All);
 }
+
+#[test]
+fn the_newest_fact_is_told_whatever_it_says() {
+    let (ben, phone) = (user("ben"), device("phone"));
+    for (lab, newest) in [
+        (Lab::default().identify(50, "ben").create(20, "ben"), 50),
+        (Lab::default().identify(10, "ben").create(60, "ben"), 60),
+        (Lab::default().create(30, "ben").sign_up(70, "ben").identify(40, "ben"), 70),
+        (Lab::default().link(10, "tablet", "ben").identify(5, "ben"), 10),
+        (Lab::default().alias(10, &ben, "anna").unlink(80, &ben, "anna"), 80),
+    ] {
+        let mut graph = lab.graph();
+        assert_eq!(graph.check(Command::Alias { from: &phone, to: &ben }).unwrap(), None);
+        assert_eq!(graph.newest(), Some(Nanos::new(newest)));
+    }
+}
