@@ -270,3 +270,22 @@ fn the_newest_fact_is_told_whatever_it_says() {
         assert_eq!(graph.newest(), Some(Nanos::new(newest)));
     }
 }
+
+#[test]
+fn an_unlink_takes_no_place_and_a_pair_without_one_is_listed_once() {
+    let (x, b, v) = (device("x"), device("b"), user("v"));
+    let lab = Lab::default().unlink(5, &x, "anna").link(10, "a", "anna");
+    let rule = Graph::new(&lab, 2).check(Command::Alias { from: &b, to: &user("anna") }).unwrap();
+    assert_eq!(rule, None);
+    let lab = lab.link(20, "b", "anna");
+    assert_eq!(ids(&Graph::new(&lab, 2).members(&user("anna")).unwrap()), ["anna", "a", "b"]);
+    let lab = lab.alias(30, &v, "anna").alias(40, &v, "anna");
+    assert_eq!(lab.listed_with(2), [(5, IdentityRule::NotBound), (30, IdentityRule::NoPlace)]);
+}
+
+#[test]
+fn a_user_who_was_made_twice_is_minted_from_the_first_on() {
+    let lab = Lab::default().create(10, "v").identify(20, "v").create(30, "v");
+    assert!(lab.graph().state(&user("v")).unwrap().identified_by.is_none());
+    assert!(lab.listed().is_empty());
+}

@@ -289,6 +289,8 @@ fn with_store_both_contents_are_kept_and_each_repeats_its_own() {
     let store = options().open_on(&disk).unwrap();
     check(&store);
     assert_eq!(conflict(&store.append(placed("m", 4)).unwrap_err()), Some(one.position));
+    let acks = store.append_batch([placed("m", 2), placed("n", 1)]).unwrap();
+    assert!(is_duplicate_of(&acks[0], other.position) && acks[1].notes == Notes::NONE);
 }
 
 #[test]
