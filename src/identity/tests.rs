@@ -5,7 +5,7 @@ use crate::envelope::fact::FactOrder;
 use crate::error::{IdentityRule, Result};
 use crate::types::Nanos;
 
-/// Facts as rows keep them: of the links of a pair the least, unless every link is asked for.
+/// Facts as rows keep them: of those of a pair and an act the least, unless all are asked for.
 #[derive(Default)]
 struct Lab {
     pairs: Vec<Fact>,
@@ -91,11 +91,10 @@ impl FactSource for &Lab {
         };
         let kept = |fact: &&Fact| {
             let is_first = |other: &Fact| {
-                other.act != Act::Linked
-                    || (&other.member, &other.user) != (&fact.member, &fact.user)
+                (other.act, &other.member, &other.user) != (fact.act, &fact.member, &fact.user)
                     || other.order >= fact.order
             };
-            fact.act != Act::Linked || self.pairs.iter().all(is_first)
+            self.pairs.iter().all(is_first)
         };
         Ok(OwnFacts {
             identified: own(&self.identified).into_iter().min(),
@@ -106,9 +105,9 @@ impl FactSource for &Lab {
         })
     }
 
-    fn links(&self, device: &MemberId) -> Result<Vec<Fact>> {
-        let links = self.pairs.iter().filter(|fact| fact.act == Act::Linked && fact.member == *device);
-        Ok(links.cloned().collect())
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Fact>> {
+        let is_of = |fact: &&Fact| fact.member == *member && users.contains(&fact.user);
+        Ok(self.pairs.iter().filter(is_of).cloned().collect())
     }
 }
 

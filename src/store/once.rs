@@ -230,12 +230,18 @@ fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
 }
 
 impl Writer {
-    /// The first visible event of a project with this message id, whatever its content, among those that are looked at.
+    /// The first visible event of a project with this message id that is `wanted`, whatever its content otherwise, among
+    /// those that are looked at.
     ///
     /// # Errors
     ///
     /// Those of reading the runs of ids, and a record that may have the id.
-    pub(super) fn first_with_id(&self, project_id: &[u8; 16], message_id: &str) -> Result<Option<Position>> {
+    pub(super) fn first_with_id(
+        &self,
+        project_id: &[u8; 16],
+        message_id: &str,
+        is_wanted: impl Fn(&EventKeys<'_>) -> bool,
+    ) -> Result<Option<Position>> {
         let Some(ids) = self.ids.as_deref() else { return Ok(None) };
         self.log.check_running()?;
         let wanted = std::iter::once((0, ids.hasher.hash(project_id, message_id)));
@@ -253,7 +259,9 @@ impl Writer {
             self.log.wait_kept(seq)?;
             let has_id = self.state.with_frame(seq, |frame| {
                 let keys = Content::of_frame(frame).map(|content| content.keys);
-                keys.is_some_and(|keys| keys.project_id == *project_id && keys.message_id == Some(message_id))
+                keys.is_some_and(|keys| {
+                    keys.project_id == *project_id && keys.message_id == Some(message_id) && is_wanted(&keys)
+                })
             })?;
             if has_id == Some(true) {
                 return Ok(Some(self.state.position_of(seq)));
@@ -278,7 +286,7 @@ mod tests {
     }
 
     fn first(store: &Store, id: &str) -> Option<Position> {
-        store.writer().unwrap().first_with_id(&PROJECT.into_bytes(), id).unwrap()
+        store.writer().unwrap().first_with_id(&PROJECT.into_bytes(), id, |_| true).unwrap()
     }
 
     #[test]
@@ -301,7 +309,7 @@ mod tests {
             assert_eq!(first(&store, &format!("m{number}")), Some(*position));
         }
         assert_eq!(first(&store, "n"), None);
-        assert_eq!(store.writer().unwrap().first_with_id(&[9; 16], "m0").unwrap(), None);
+        assert_eq!(store.writer().unwrap().first_with_id(&[9; 16], "m0", |_| true).unwrap(), None);
         store.close().unwrap();
         drop(store);
         let store = options().dedupe(Dedupe::Off).open(directory.path()).unwrap();

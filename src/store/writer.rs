@@ -46,6 +46,8 @@ pub(super) struct Writer {
     pub(super) sealer: Mutex<Option<JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a workspace moves between the pool and its user as a pointer")]
     pub(super) workspaces: Mutex<Vec<Box<Workspace>>>,
+    /// Held while a visitor's id is looked up by message id and, where there is none, made.
+    pub(super) signing_in: Mutex<()>,
     /// Whether the host has closed the store itself, and knows what came of it.
     pub(super) was_told: AtomicBool,
 }
