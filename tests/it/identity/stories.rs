@@ -229,6 +229,7 @@ fn commands_that_break_a_rule_store_nothing() {
     for refused in [
         shop.sign_up("guest").append(),
         shop.alias("anna", "null").append(),
+        shop.alias("guest", "anna").append(),
         shop.unlink(PersonRef::Anonymous("0"), "anna").append(),
     ] {
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
