@@ -59,7 +59,7 @@ pub enum Dedupe {
 /// # Examples
 ///
 /// ```
-/// use envelog::{Error, Note, OnIdConflict, Options, Uuid};
+/// use envelog::{Error, FirstUse, Note, OnIdConflict, Options, Uuid};
 ///
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let path = directory.path().join("data");
@@ -68,7 +68,7 @@ pub enum Dedupe {
 /// let shop = store.scope(org, project, "billing");
 /// let first = shop.track("order.placed").user("u_1").message_id("m_1").append()?.position;
 /// let other = shop.track("order.placed").user("u_2").message_id("m_1").append();
-/// assert!(matches!(other, Err(Error::IdConflict { first: at }) if at == first));
+/// assert!(matches!(other, Err(Error::IdConflict { first: at }) if at == FirstUse::Stored(first)));
 /// store.close()?;
 /// # drop((store, shop));
 ///

@@ -69,9 +69,15 @@ impl Writer {
             Box::new(Workspace {
                 scratch: self.acceptor.scratch(),
                 accepted: Accepted::default(),
-                drafts: Drafts::new(self.state.hash_key, self.ids.as_ref().map(|ids| ids.hasher)),
+                drafts: self.drafts(),
             })
         })
+    }
+
+    fn drafts(&self) -> Drafts {
+        let ids = self.ids.as_deref();
+        let on_conflict = ids.map(|ids| ids.on_conflict).unwrap_or_default();
+        Drafts::new(self.state.hash_key, ids.map(|ids| ids.hasher), on_conflict)
     }
 
     pub(super) fn put_back(&self, workspace: Box<Workspace>) {

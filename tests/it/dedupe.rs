@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use envelog::testing::{SimDisk, SimRng};
 use envelog::{
-    Ack, CursorKey, DateTime, Dedupe, Durability, Envelope, Error, Note, Notes, OnIdConflict, Options,
-    Position, Store, Uuid, VerifyLevel,
+    Ack, Batch, CursorKey, DateTime, Dedupe, Durability, Envelope, Error, FirstUse, Note, Notes,
+    OnIdConflict, Options, Position, Store, Uuid, VerifyLevel,
 };
 
 use crate::support::{LEVELS, index};
@@ -43,7 +43,7 @@ fn is_duplicate_of(ack: &Ack, first: Position) -> bool {
 
 fn conflict(error: &Error) -> Option<Position> {
     match error {
-        Error::IdConflict { first } => Some(*first),
+        Error::IdConflict { first: FirstUse::Stored(first) } => Some(*first),
         _ => None,
     }
 }
@@ -243,7 +243,9 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
     assert_eq!((batch.len(), events(&store)), (3, 1), "the batch is as it was");
     assert!(matches!(batch.commit(), Err(Error::InBatch { index: 1, .. })));
     match store.append_batch([placed("x", 1), placed("y", 1), placed("x", 2)]) {
-        Err(Error::InBatch { index: 2, source }) => assert_eq!(conflict(&source).unwrap().seq.get(), 0),
+        Err(Error::InBatch { index: 2, source }) => {
+            assert!(matches!(*source, Error::IdConflict { first: FirstUse::InBatch(0) }), "{source}");
+        }
         other => panic!("{other:?}"),
     }
     // Only what is stored is repeated: the second is a repeat of the first, and the third has another time than that.
@@ -258,6 +260,95 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
         other => panic!("{other:?}"),
     }
     assert_eq!(events(&store), 1);
+}
+
+#[test]
+fn a_conflict_names_the_first_use_and_says_once_that_nothing_was_stored() {
+    let store = Store::in_memory().unwrap();
+    let told = |events: &[Envelope]| store.append_batch(events).unwrap_err().to_string();
+    let conflict = "messageId was used before with other content";
+    assert_eq!(
+        told(&[placed("x", 1), placed("y", 1), placed("x", 2)]),
+        format!(
+            "envelope 2 of the batch: {conflict}, by envelope 0 of the batch; nothing of the batch was stored"
+        )
+    );
+    store.append(placed("y", 7)).unwrap();
+    assert_eq!(
+        told(&[placed("x", 1), placed("y", 1)]),
+        format!("envelope 1 of the batch: {conflict}, at position 1.1; nothing of the batch was stored")
+    );
+    let alone = store.append(placed("y", 8)).unwrap_err().to_string();
+    assert_eq!(alone, format!("{conflict}, at position 1.1; nothing was stored"));
+}
+
+/// What the last commit refused, by its place: where the first use is, or none for another organisation.
+fn refused(batch: &Batch) -> Vec<(usize, Option<FirstUse>)> {
+    let first = |error: Error| match error {
+        Error::IdConflict { first } => Some(first),
+        Error::Invalid { field, .. } if field == "orgId" => None,
+        other => panic!("{other}"),
+    };
+    batch.refused().map(|(at, error)| (at, first(error))).collect()
+}
+
+#[test]
+fn all_events_that_a_commit_refuses_are_told_and_without_them_the_batch_is_stored() {
+    let store = Store::in_memory().unwrap();
+    let first = store.append(placed("a", 1)).unwrap().position;
+    let events = [
+        placed("a", 2),
+        placed("b", 1),
+        placed("b", 2),
+        placed("a", 1),
+        placed("b", 2),
+        placed("b", 1),
+        placed("b", 3),
+        placed("a", 2),
+        placed("c", 1),
+    ];
+    let mut batch = store.batch();
+    for event in &events {
+        batch.push(event).unwrap();
+    }
+    assert_eq!(refused(&batch), []);
+    assert!(matches!(batch.commit_and_clear(), Err(Error::InBatch { index: 0, .. })));
+    let (stored, within) = (Some(FirstUse::Stored(first)), Some(FirstUse::InBatch(1)));
+    let all = [(0, stored), (2, within), (4, within), (6, within), (7, stored)];
+    assert_eq!(refused(&batch), all);
+    assert!(batch.commit_and_clear().is_err());
+    assert_eq!(refused(&batch), all, "the same again");
+
+    let mut batch = store.batch();
+    for (at, event) in events.iter().enumerate() {
+        if all.iter().all(|(refused, _)| *refused != at) {
+            batch.push(event).unwrap();
+        }
+    }
+    let acks = batch.commit_and_clear().unwrap();
+    let repeats: Vec<bool> = acks.iter().map(|ack| ack.notes.contains(Note::Duplicate)).collect();
+    assert_eq!(repeats, [false, true, true, false]);
+    assert_eq!((refused(&batch), store.stats().unwrap().events), (vec![], 3));
+}
+
+#[test]
+fn all_events_of_other_organisations_are_told_whether_their_projects_are_new_or_not() {
+    let store = Store::in_memory().unwrap();
+    let of = |org: u128, project: u128| {
+        Envelope::new(Uuid::from_u128(org), Uuid::from_u128(project), "billing", "order.placed").user("u_1")
+    };
+    store.append(of(1, 2)).unwrap();
+    let mut batch = store.batch();
+    // One project is stored, another one is new.
+    for (org, project) in [(7, 5), (1, 2), (8, 2), (9, 5), (9, 2), (7, 5), (8, 2), (8, 5), (1, 2)] {
+        batch.push(&of(org, project)).unwrap();
+    }
+    assert!(matches!(batch.commit_and_clear(), Err(Error::InBatch { index: 2, .. })));
+    assert_eq!(refused(&batch), [2, 3, 4, 6, 7].map(|at| (at, None)));
+    let mut alone = store.batch();
+    alone.push(&of(9, 2)).unwrap();
+    assert!(matches!(alone.commit_and_clear(), Err(Error::Invalid { .. })));
+    assert_eq!(refused(&alone), [(0, None)]);
 }
 
 #[test]

@@ -286,6 +286,7 @@ impl<'s> Import<'s> {
         match why {
             Refusal::TooLong => self.rejects.add_too_long(line),
             Refusal::Broken(error) => self.rejects.add(line, *call, error),
+            Refusal::SameId(first) => self.rejects.add_same_id(line, *call, *first),
             Refusal::TooMany => {
                 let reason =
                     "the calls of the line are too many to be stored at once; make more lines of them";

@@ -3,12 +3,14 @@
 use super::{Drafts, Item};
 use crate::dedupe::MessageHash;
 use crate::envelope::{Accepted, Note, Notes};
+use crate::error::FirstUse;
 use crate::format::frame::{FrameFlags, FrameKind};
 use crate::format::keys::EventKeys;
 use crate::log::Appended;
 use crate::store::ack::Ack;
 use crate::store::append::fold_notes;
 use crate::store::once::Likeness;
+use crate::store::repeats::OnIdConflict;
 use crate::types::{Epoch, Position, Seq};
 
 /// What becomes of a frame.
@@ -113,25 +115,38 @@ impl Drafts {
     /// Another event with its message id stands there.
     pub(in crate::store) fn conflicts(&mut self, item: usize, position: Position) {
         if let Some(item) = self.items.get_mut(item) {
-            let known = item.conflict.filter(|known| known.seq > Seq::ZERO);
-            item.conflict = Some(known.map_or(position, |known| known.min(position)));
+            let first = match item.conflict {
+                Some(FirstUse::Stored(known)) => known.min(position),
+                _ => position,
+            };
+            item.conflict = Some(FirstUse::Stored(first));
         }
     }
 
-    /// The first event that is to be stored and has the message id of another one, and where that stands.
-    pub(in crate::store) fn first_conflict(&self) -> Option<(usize, Position)> {
+    /// An earlier one of these has its message id; what is stored comes first.
+    fn conflicts_with(&mut self, item: usize, earlier: usize) {
+        if let Some(item) = self.items.get_mut(item) {
+            item.conflict.get_or_insert(FirstUse::InBatch(earlier));
+        }
+    }
+
+    /// The first event that is to be stored and has the message id of another one, and where that is.
+    pub(in crate::store) fn first_conflict(&self) -> Option<(usize, FirstUse)> {
         let conflict = |item: &Item| item.conflict.filter(|_| item.fate == Fate::New);
         self.items.iter().enumerate().find_map(|(at, item)| Some((at, conflict(item)?)))
     }
 
     /// Compares events with each other whose message ids have one hash.
+    ///
+    /// Where a conflict is refused, the first other event with the id tells what becomes of one; else each is compared
+    /// with all before it.
     pub(in crate::store) fn settle_within(
         &mut self,
         likeness: impl Fn(&Content<'_>, &Content<'_>) -> Likeness,
     ) {
         for twin in 0..self.twins.len() {
             let Some(at) = self.twins.get(twin).copied() else { continue };
-            let mut earlier: Vec<usize> = match self.items.get(at).filter(|item| item.fate == Fate::New) {
+            let mut earlier: Vec<usize> = match self.items.get(at).filter(|item| self.is_open(item)) {
                 Some(Item { message: Some(hash), .. }) => {
                     self.ids.get(*hash).map(|item| item as usize).filter(|item| *item < at).collect()
                 }
@@ -152,10 +167,20 @@ impl Drafts {
                         self.set_fate(at, Fate::RepeatOf(before));
                         break;
                     }
-                    Likeness::Other => self.conflicts(at, Position { seq: Seq::ZERO, epoch: Epoch::FIRST }),
+                    Likeness::Other => {
+                        self.conflicts_with(at, before);
+                        if self.on_conflict == OnIdConflict::Refuse {
+                            break;
+                        }
+                    }
                 }
             }
         }
+    }
+
+    /// Whether an event's fate may be told by another one of these.
+    fn is_open(&self, item: &Item) -> bool {
+        item.fate == Fate::New && (item.conflict.is_none() || self.on_conflict == OnIdConflict::Store)
     }
 
     /// What an event says; of the one that was drafted alone, whose body is not here, with `alone`.

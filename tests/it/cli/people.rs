@@ -48,8 +48,15 @@ fn a_new_project_needs_its_organisation_and_nothing_is_made_without() {
     place.run(&["sign-up", "anna", "--project", SHOP]).fails(1, "no store found");
     assert!(!place.store().exists());
 
+    // What cannot succeed without a store makes none.
+    place.run(&[&["unlink", "--anonymous", "d_1", "anna"], BOTH].concat()).fails(1, "no store found");
+    place.run(&[&["conflicts"], &BOTH[2..]].concat()).fails(1, "no store found");
+    assert!(!place.store().exists());
+
     let answer = place.run(&[&["sign-up", "anna"], BOTH].concat()).success();
     assert_eq!(answer.out, "{\"position\":\"1.1\",\"notes\":[]}\n");
+    let other = Place::new();
+    other.run(&[&["alias", "--anonymous", "d_1", "anna"], BOTH].concat()).success();
     place.run(&["sign-up", "ben"]).success();
     place
         .run(&["sign-up", "ben", "--project", OTHER])

@@ -43,8 +43,9 @@ pub(crate) struct ImportArgs {
     /// Read and check every line, and store nothing.
     ///
     /// Where there is a store it is opened for reading, so that the organisations of its projects are checked as well.
-    /// The summary has wouldStore in place of stored: how many lines an import would store now. The first 20 rejects are
-    /// told on standard error; with --rejects they all go to that file.
+    /// No messageId is looked up. The summary has wouldStore in place of stored: how many lines an import would take,
+    /// those included whose messageId was used before, which an import counts as duplicates or rejects as conflicts. The
+    /// first 20 rejects are told on standard error; with --rejects they all go to that file.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// When events are made durable. With all three they are when the import has ended; the default is the fastest.
