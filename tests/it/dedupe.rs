@@ -108,17 +108,20 @@ fn a_repeat_stores_nothing_and_gives_the_first_position_at_every_level() {
 
 #[test]
 fn an_id_is_one_of_its_project() {
-    let store = Store::in_memory().unwrap();
-    let first = store.append(placed("m", 1)).unwrap();
-    let there = Envelope::new(ORG, OTHER_PROJECT, "billing", "order.placed").message_id("m");
-    assert_eq!(store.append(&there).unwrap().notes, Notes::NONE);
-    assert!(store.append(&there).unwrap().notes.contains(Note::Duplicate));
-    assert!(is_duplicate_of(&store.append(placed("m", 1)).unwrap(), first.position));
-    let without = Envelope::new(ORG, PROJECT, "billing", "order.placed").at(at(0));
-    for _ in 0..2 {
-        assert_eq!(store.append(&without).unwrap().notes, Notes::NONE, "without an id nothing repeats");
+    // Also where all ids have one hash.
+    for bits in [64, 0] {
+        let store = options().id_hash_bits(bits).open_in_memory().unwrap();
+        let first = store.append(placed("m", 1)).unwrap();
+        let there = Envelope::new(ORG, OTHER_PROJECT, "billing", "order.placed").message_id("m");
+        assert_eq!(store.append(&there).unwrap().notes, Notes::NONE);
+        assert!(store.append(&there).unwrap().notes.contains(Note::Duplicate));
+        assert!(is_duplicate_of(&store.append(placed("m", 1)).unwrap(), first.position));
+        let without = Envelope::new(ORG, PROJECT, "billing", "order.placed").at(at(0));
+        for _ in 0..2 {
+            assert_eq!(store.append(&without).unwrap().notes, Notes::NONE, "without an id nothing repeats");
+        }
+        assert_eq!(events(&store), 4);
     }
-    assert_eq!(events(&store), 4);
 }
 
 #[test]
@@ -243,6 +246,12 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
         Err(Error::InBatch { index: 2, source }) => assert_eq!(conflict(&source).unwrap().seq.get(), 0),
         other => panic!("{other:?}"),
     }
+    // Only what is stored is repeated: the second is a repeat of the first, and the third has another time than that.
+    let stamped = Envelope::new(ORG, PROJECT, "billing", "order.placed").message_id("z");
+    match store.append_batch([stamped.clone().at(at(5)), stamped.clone(), stamped.at(at(6))]) {
+        Err(Error::InBatch { index: 2, source }) => assert_eq!(conflict(&source).unwrap().seq.get(), 0),
+        other => panic!("{other:?}"),
+    }
     // The first copy that is stored is told, also where the batch has one as well.
     match store.append_batch([placed("a", 1), placed("a", 5)]) {
         Err(Error::InBatch { index: 1, source }) => assert_eq!(conflict(&source), Some(first)),
@@ -280,6 +289,8 @@ fn with_store_both_contents_are_kept_and_each_repeats_its_own() {
     let store = options().open_on(&disk).unwrap();
     check(&store);
     assert_eq!(conflict(&store.append(placed("m", 4)).unwrap_err()), Some(one.position));
+    let acks = store.append_batch([placed("m", 2), placed("n", 1)]).unwrap();
+    assert!(is_duplicate_of(&acks[0], other.position) && acks[1].notes == Notes::NONE);
 }
 
 #[test]
@@ -378,9 +389,11 @@ fn with_last_segments_only_those_are_looked_at() {
     assert!(known > 10);
     all_repeat(&store, i64::try_from(known).unwrap(), &old[known..]);
     let before = events(&store);
-    let again = store.append(placed("m0", 0)).unwrap();
-    assert!(!again.notes.contains(Note::Duplicate));
-    assert_eq!(events(&store), before + 1);
+    for number in [0, known - 1] {
+        let again = store.append(placed(&format!("m{number}"), i64::try_from(number).unwrap())).unwrap();
+        assert!(!again.notes.contains(Note::Duplicate), "m{number}");
+    }
+    assert_eq!(events(&store), before + 2);
     store.close().unwrap();
     drop(store);
 
@@ -395,6 +408,72 @@ fn with_last_segments_only_those_are_looked_at() {
 
     let store = options().open_on(&disk).unwrap();
     all_repeat(&store, 1, &old[1..]);
+}
+
+#[test]
+fn with_last_segments_an_opening_reads_the_ids_of_those_alone() {
+    let disk = SimDisk::default();
+    let store = options().dedupe(Dedupe::Off).open_on(&disk).unwrap();
+    let old = fill(&store, 0, 3);
+    let base = store.segments().unwrap()[1].base_seq;
+    store.close().unwrap();
+    drop(store);
+    let store = options().dedupe(Dedupe::LastSegments(2)).open_on(&disk).unwrap();
+    assert_eq!(store.recovery().rebuilt.len(), 2);
+    let known = old.iter().position(|position| position.seq >= base).unwrap();
+    all_repeat(&store, i64::try_from(known).unwrap(), &old[known..]);
+    let number = i64::try_from(known - 1).unwrap();
+    let again = store.append(placed(&format!("m{number}"), number)).unwrap();
+    assert_eq!(again.notes, Notes::NONE, "no earlier one is looked at");
+}
+
+#[test]
+fn segments_with_and_without_ids_may_follow_each_other() {
+    let disk = SimDisk::default();
+    // Sealed segments without any id.
+    let without = |store: &Store, segments: u64| {
+        let wanted = store.stats().unwrap().sealed_segments + segments;
+        while store.stats().unwrap().sealed_segments < wanted {
+            let event = Envelope::new(ORG, PROJECT, "billing", "order.placed");
+            store.append(event.property("text", "x".repeat(2_000)).at(at(0))).unwrap();
+            store.wait_sealed().unwrap();
+        }
+    };
+    let store = options().open_on(&disk).unwrap();
+    without(&store, 2);
+    let one = fill(&store, 0, 1);
+    without(&store, 2);
+    let next = i64::try_from(one.len()).unwrap();
+    let two = fill(&store, next, 1);
+    without(&store, 2);
+    let all = |store: &Store| {
+        all_repeat(store, 0, &one);
+        all_repeat(store, next, &two);
+    };
+    all(&store);
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(Store::verify_on(&disk, VerifyLevel::Deep).unwrap().findings, []);
+    let store = options().open_on(&disk).unwrap();
+    assert!(store.recovery().rebuilt.is_empty());
+    all(&store);
+    store.close().unwrap();
+    drop(store);
+
+    // Ids that nobody wanted lie between segments without any: they are not taken for segments without ids.
+    let store = options().dedupe(Dedupe::Off).open_on(&disk).unwrap();
+    let last = next + i64::try_from(two.len()).unwrap();
+    let three = fill(&store, last, 1);
+    without(&store, 1);
+    store.close().unwrap();
+    drop(store);
+    let store = options().dedupe(Dedupe::LastSegments(0)).open_on(&disk).unwrap();
+    without(&store, 2);
+    store.close().unwrap();
+    drop(store);
+    let store = options().open_on(&disk).unwrap();
+    all(&store);
+    all_repeat(&store, last, &three);
 }
 
 #[test]

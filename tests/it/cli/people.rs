@@ -130,6 +130,11 @@ fn an_alias_joins_and_an_unlink_gives_back() {
         assert_eq!(events("ben"), of_ben + 1 - usize::from(act[0] == "alias"), "{act:?}");
     }
     assert_eq!(events("visitor"), 1);
+    for act in ["alias", "unlink"] {
+        let act = [act, "--user", "visitor", "ben", "--message-id", act];
+        assert_eq!(place.run(&act).success().line()["notes"], json!([]), "{act:?}");
+        assert_eq!(place.run(&act).success().line()["notes"], json!(["duplicate"]), "{act:?}");
+    }
 }
 
 #[test]

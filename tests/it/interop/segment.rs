@@ -283,7 +283,7 @@ fn all(json: &str) -> Vec<std::result::Result<Envelope, String>> {
 fn a_batch_shares_what_stands_beside_it() {
     let read = all(r#"{"type":"Batch","writeKey":"k","messageId":"b","sentAt":"2024-01-01T00:00:00Z",
             "context":{"ip":"203.0.113.7","locale":"pt"},"integrations":{"All":true},"batch":[
-            {"type":"page","messageId":"m","context":{"locale":"de"},"integrations":{"All":false,"A":1}},
+            {"type":"page","messageId":"m","sentAt":null,"context":{"locale":"de"},"integrations":{"All":false,"A":1}},
             {"type":"page","sentAt":"2023-01-01T00:00:00Z","writeKey":"own","context":null},
             {"type":"track"}, 7, {"type":"page","context":7}]}"#);
     let first = read[0].as_ref().unwrap();
