@@ -8,7 +8,6 @@ use crate::format::keys::EventKeys;
 use crate::log::Appended;
 use crate::store::ack::Ack;
 use crate::store::append::fold_notes;
-use crate::store::once::Likeness;
 use crate::types::{Epoch, Position, Seq};
 
 /// What becomes of a frame.
@@ -103,7 +102,7 @@ impl Drafts {
         self.set_fate(item, Fate::Repeat(position));
     }
 
-    fn set_fate(&mut self, item: usize, fate: Fate) {
+    pub(super) fn set_fate(&mut self, item: usize, fate: Fate) {
         if let Some(item) = self.items.get_mut(item) {
             item.fate = fate;
             self.is_any_decided = true;
@@ -122,40 +121,6 @@ impl Drafts {
     pub(in crate::store) fn first_conflict(&self) -> Option<(usize, Position)> {
         let conflict = |item: &Item| item.conflict.filter(|_| item.fate == Fate::New);
         self.items.iter().enumerate().find_map(|(at, item)| Some((at, conflict(item)?)))
-    }
-
-    /// Compares events with each other whose message ids have one hash.
-    pub(in crate::store) fn settle_within(
-        &mut self,
-        likeness: impl Fn(&Content<'_>, &Content<'_>) -> Likeness,
-    ) {
-        for twin in 0..self.twins.len() {
-            let Some(at) = self.twins.get(twin).copied() else { continue };
-            let mut earlier: Vec<usize> = match self.items.get(at).filter(|item| item.fate == Fate::New) {
-                Some(Item { message: Some(hash), .. }) => {
-                    self.ids.get(*hash).map(|item| item as usize).filter(|item| *item < at).collect()
-                }
-                _ => Vec::new(),
-            };
-            earlier.sort_unstable();
-            for before in earlier {
-                if matches!(self.items.get(before), Some(Item { fate: Fate::RepeatOf(_), .. })) {
-                    continue;
-                }
-                let like = match (self.content(before, None), self.content(at, None)) {
-                    (Some(one), Some(other)) => likeness(&one, &other),
-                    _ => Likeness::None,
-                };
-                match like {
-                    Likeness::None => {}
-                    Likeness::Same => {
-                        self.set_fate(at, Fate::RepeatOf(before));
-                        break;
-                    }
-                    Likeness::Other => self.conflicts(at, Position { seq: Seq::ZERO, epoch: Epoch::FIRST }),
-                }
-            }
-        }
     }
 
     /// What an event says; of the one that was drafted alone, whose body is not here, with `alone`.
