@@ -2,6 +2,7 @@
 
 mod fates;
 mod refused;
+mod twins;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -61,7 +62,7 @@ pub(super) struct Drafts {
     hints: Vec<IdHashes>,
     /// One for each project and organisation that come together, with the index of the first item where they do.
     bindings: Vec<(usize, Binding)>,
-    /// Items by the hashes of their message ids, where more than one may have any.
+    /// The first item of each hash of message ids, where more than one may have any.
     ids: IdTable,
     /// Items whose hash an earlier one has.
     twins: Vec<usize>,
@@ -151,8 +152,9 @@ impl Drafts {
         let item = self.items.len() - 1;
         if self.ids.get(hash).next().is_some() {
             self.twins.push(item);
+        } else {
+            self.ids.insert(hash, u32::try_from(item).unwrap_or(u32::MAX - 1));
         }
-        self.ids.insert(hash, u32::try_from(item).unwrap_or(u32::MAX - 1));
     }
 
     fn push_keys(&mut self, accepted: &Accepted) -> Result<Option<MessageHash>> {

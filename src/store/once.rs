@@ -98,7 +98,10 @@ impl Writer {
                     looked.sealed = ids.look_up(&drafts.undecided(), looked.sealed, &mut found)?;
                 }
                 (None, Some(Pause::Found(through))) => looked.recent = through,
-                (None, Some(Pause::Conflict)) => return Err(conflict(drafts, alone.is_some())),
+                (None, Some(Pause::Conflict)) => {
+                    drafts.refuse_copies();
+                    return Err(conflict(drafts, alone.is_some()));
+                }
                 (None, None) => return Ok(nothing()),
             }
             self.weigh(drafts, alone, &mut found)?;
@@ -216,7 +219,7 @@ impl<'a> Content<'a> {
 }
 
 /// What one event is to another. Address hashes are not compared, nor timestamps where one of the two was stamped.
-fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
+pub(super) fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
     let (a, b) = (&one.keys, &other.keys);
     if a.project_id != b.project_id || a.message_id != b.message_id {
         return Likeness::None;

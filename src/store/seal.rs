@@ -239,7 +239,8 @@ impl Sealer {
     /// Replaces a damaged file by the same bytes as they were written, and reads from it again.
     fn mend(&self, mending: &Mending) -> Result<()> {
         let (derived, manifest) = (self.derived(), self.manifest.current());
-        let write = || storage::write_file_atomic(&*self.disk, &mending.file.to_string(), &mending.bytes);
+        let Some(bytes) = &mending.bytes else { return self.split_lost(mending.file) };
+        let write = || storage::write_file_atomic(&*self.disk, &mending.file.to_string(), bytes);
         match mending.file {
             FileName::Index(id) => {
                 let listed = manifest.segments.iter().find(|listed| listed.id == id);
@@ -269,6 +270,14 @@ impl Sealer {
             FileName::Segment(_) => {}
         }
         Ok(())
+    }
+
+    /// Takes a run of message ids off the list that cannot be made anew, and writes those of its segments.
+    fn split_lost(&self, file: FileName) -> Result<()> {
+        let (FileName::IdsRun(number), Some(ids)) = (file, &self.ids) else { return Ok(()) };
+        let manifest = self.manifest.current();
+        let listed = manifest.ids.iter().find(|run| run.number == number);
+        listed.map_or(Ok(()), |listed| self.derived().split_lost_ids(listed, ids))
     }
 
     fn seal(&self, job: &SealJob) -> Result<()> {

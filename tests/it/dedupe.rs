@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use envelog::testing::{SimDisk, SimRng};
+use envelog::testing::{FaultKind, FaultPlan, OpMask, SimDisk, SimRng};
 use envelog::{
     Ack, Batch, CursorKey, DateTime, Dedupe, Durability, Envelope, Error, FirstUse, Note, Notes,
     OnIdConflict, Options, Position, Store, Uuid, VerifyLevel,
@@ -736,4 +736,58 @@ fn tickets_of_repeats_wait_for_the_first_copy() {
         before = Some(ack.position);
     }
     assert_eq!(events(&store), 100);
+}
+
+#[test]
+fn whatever_was_told_before_a_power_cut_each_id_is_stored_once_after_it() {
+    const IDS: i64 = 40;
+    for level in LEVELS {
+        let (mut cuts, mut repeats) = (0, 0);
+        for after_ops in 0..16 {
+            let disk = SimDisk::default();
+            let open =
+                |disk: &SimDisk| options().tiny_segments(8192).durability(level).open_on(disk).unwrap();
+            let store = open(&disk);
+            store.append(placed("first", -1)).unwrap();
+            let (kind, ops) = (FaultKind::PowerCut, OpMask::CHANGES);
+            disk.fail(FaultPlan { after_ops, kind, sticky: true, ops });
+            // Several threads give the same ids until the first error.
+            let give = |thread: i64| {
+                let store = &store;
+                move || {
+                    let event = |number: i64| placed(&format!("m{number}"), number);
+                    let ticket = |number| store.submit(event(number)).and_then(envelog::Ticket::wait);
+                    let give = |number| {
+                        if (number + thread) % 3 == 0 { ticket(number) } else { store.append(event(number)) }
+                    };
+                    (0..IDS).map_while(|number| Some((number, give(number).ok()?))).collect::<Vec<_>>()
+                }
+            };
+            let told: Vec<(i64, Ack)> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|thread| scope.spawn(give(thread))).collect();
+                threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+            });
+            drop(store);
+            let Some(cut) = disk.at_power_cut() else { continue };
+            cuts += 1;
+            let store = open(&cut.crash(&mut SimRng::new(after_ops)));
+            for (number, ack) in told.iter().filter(|_| level == Durability::Synced) {
+                let event = store.project(PROJECT).get(ack.position).unwrap().unwrap();
+                assert_eq!(event.message_id(), Some(format!("m{number}").as_str()), "after {after_ops}");
+            }
+            repeats += told.iter().filter(|(_, ack)| ack.notes.contains(Note::Duplicate)).count();
+            let before = events(&store);
+            let again =
+                || (0..IDS).map(|number| store.append(placed(&format!("m{number}"), number)).unwrap());
+            let new = again().filter(|ack| !ack.notes.contains(Note::Duplicate)).count() as u64;
+            assert_eq!(events(&store), before + new);
+            assert!(again().all(|ack| ack.notes.contains(Note::Duplicate)));
+            let ids = IDS.unsigned_abs();
+            assert!(
+                (ids..=ids + 1).contains(&events(&store)),
+                "each id once, and the first event where it survived"
+            );
+        }
+        assert!(cuts > 8 && repeats > 0, "{level:?}: {cuts} cuts, {repeats} repeats");
+    }
 }

@@ -9,8 +9,6 @@ use crate::format::keys::EventKeys;
 use crate::log::Appended;
 use crate::store::ack::Ack;
 use crate::store::append::fold_notes;
-use crate::store::once::Likeness;
-use crate::store::repeats::OnIdConflict;
 use crate::types::{Epoch, Position, Seq};
 
 /// What becomes of a frame.
@@ -105,7 +103,7 @@ impl Drafts {
         self.set_fate(item, Fate::Repeat(position));
     }
 
-    fn set_fate(&mut self, item: usize, fate: Fate) {
+    pub(super) fn set_fate(&mut self, item: usize, fate: Fate) {
         if let Some(item) = self.items.get_mut(item) {
             item.fate = fate;
             self.is_any_decided = true;
@@ -124,7 +122,7 @@ impl Drafts {
     }
 
     /// An earlier one of these has its message id; what is stored comes first.
-    fn conflicts_with(&mut self, item: usize, earlier: usize) {
+    pub(super) fn conflicts_with(&mut self, item: usize, earlier: usize) {
         if let Some(item) = self.items.get_mut(item) {
             item.conflict.get_or_insert(FirstUse::InBatch(earlier));
         }
@@ -134,53 +132,6 @@ impl Drafts {
     pub(in crate::store) fn first_conflict(&self) -> Option<(usize, FirstUse)> {
         let conflict = |item: &Item| item.conflict.filter(|_| item.fate == Fate::New);
         self.items.iter().enumerate().find_map(|(at, item)| Some((at, conflict(item)?)))
-    }
-
-    /// Compares events with each other whose message ids have one hash.
-    ///
-    /// Where a conflict is refused, the first other event with the id tells what becomes of one; else each is compared
-    /// with all before it.
-    pub(in crate::store) fn settle_within(
-        &mut self,
-        likeness: impl Fn(&Content<'_>, &Content<'_>) -> Likeness,
-    ) {
-        for twin in 0..self.twins.len() {
-            let Some(at) = self.twins.get(twin).copied() else { continue };
-            let mut earlier: Vec<usize> = match self.items.get(at).filter(|item| self.is_open(item)) {
-                Some(Item { message: Some(hash), .. }) => {
-                    self.ids.get(*hash).map(|item| item as usize).filter(|item| *item < at).collect()
-                }
-                _ => Vec::new(),
-            };
-            earlier.sort_unstable();
-            for before in earlier {
-                if matches!(self.items.get(before), Some(Item { fate: Fate::RepeatOf(_), .. })) {
-                    continue;
-                }
-                let like = match (self.content(before, None), self.content(at, None)) {
-                    (Some(one), Some(other)) => likeness(&one, &other),
-                    _ => Likeness::None,
-                };
-                match like {
-                    Likeness::None => {}
-                    Likeness::Same => {
-                        self.set_fate(at, Fate::RepeatOf(before));
-                        break;
-                    }
-                    Likeness::Other => {
-                        self.conflicts_with(at, before);
-                        if self.on_conflict == OnIdConflict::Refuse {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether an event's fate may be told by another one of these.
-    fn is_open(&self, item: &Item) -> bool {
-        item.fate == Fate::New && (item.conflict.is_none() || self.on_conflict == OnIdConflict::Store)
     }
 
     /// What an event says; of the one that was drafted alone, whose body is not here, with `alone`.

@@ -1,7 +1,7 @@
 //! All events that a commit refused, where its error names the first only.
 
 use super::fates::Fate;
-use super::{Drafts, other_organisation};
+use super::{Drafts, Item, other_organisation};
 use crate::error::{Error, FirstUse, Result};
 use crate::format::keys::EventKeys;
 
@@ -44,15 +44,11 @@ impl Drafts {
     }
 
     fn id_conflicts(&self) -> impl Iterator<Item = (usize, Refused)> {
-        let first = |at: usize| match self.items.get(at)?.fate {
-            Fate::New => self.items.get(at)?.conflict,
-            // What repeats an event that is not stored has the conflict of that one.
-            Fate::RepeatOf(earlier) => {
-                self.items.get(earlier).filter(|item| item.fate == Fate::New)?.conflict
-            }
-            Fate::Repeat(_) => None,
-        };
-        (0..self.items.len()).filter_map(move |at| Some((at, Refused::IdConflict(first(at)?))))
+        let first = |item: &Item| item.conflict.filter(|_| item.fate == Fate::New);
+        self.items
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, item)| Some((at, Refused::IdConflict(first(item)?))))
     }
 
     /// The events whose projects belong to another organisation, of which `named` is the first.

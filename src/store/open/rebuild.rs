@@ -16,7 +16,7 @@ use crate::store::handle::SegmentHandle;
 /// Opens what is derived from sealed segments, and makes anew what is missing, stale or damaged.
 pub(super) struct Rebuild<'a> {
     pub(super) derived: Derived<'a>,
-    on_corruption: OnCorruption,
+    pub(super) on_corruption: OnCorruption,
     /// Whether files are written; else all is kept in memory.
     repair: bool,
     /// What was made anew.
