@@ -130,6 +130,7 @@ fn all_copies_of_an_event_that_is_refused_are_refused_with_it() {
     store.append(event(1, 0, Some(1))).unwrap();
     let writer = store.writer().unwrap();
     let mut workspace = writer.workspace();
+    workspace.drafts.clear();
     for content in [1, 1, 0, 1, 2] {
         let accepted = store.accept(&event(1, content, Some(1))).unwrap();
         workspace.drafts.push_event(&accepted).unwrap();
