@@ -35,9 +35,9 @@ impl Failed {
                 put(refused, Refused { line, call: None, why: Refusal::Broken(self.error) });
             }
             (None, calls) => {
-                calls
-                    .iter()
-                    .for_each(|call| put(refused, Refused { line, call: *call, why: Refusal::TooMany }));
+                for call in calls {
+                    put(refused, Refused { line, call: *call, why: Refusal::TooMany });
+                }
             }
         }
     }

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(at(139), [19, 16, 36, 36, 16].map(Some), "members break at spaces");
         assert_eq!(at(99), [19, 16, 16, 16, 16].map(Some));
         assert_eq!(at(80), [19, 16, 8, 8, 13].map(Some));
-        assert_eq!(at(70), [19, 12, 8, 8, 7].map(Some), "types break last");
+        assert_eq!(at(74), [19, 16, 8, 8, 7].map(Some), "types are whole");
     }
 
     #[test]
