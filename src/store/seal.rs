@@ -111,6 +111,11 @@ impl SealQueue {
         self.work.notify_all();
     }
 
+    /// Whether someone waits for the sealer to end.
+    fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
     /// The next job, which stays in the queue until it is finished; `None` at the end.
     fn next(&self) -> Option<Work> {
         let mut state = self.state.lock();
@@ -332,7 +337,7 @@ impl Sealer {
             // It costs nothing but the room; the next one tries again.
             trace::warn!(SEAL, error = trace::shown(&error); "profile runs could not be merged");
         }
-        if let Some(Err(error)) = ids.map(|ids| derived.compact_ids(ids)) {
+        if let Some(Err(error)) = ids.map(|ids| derived.compact_ids(ids, || !self.queue.is_stopping())) {
             // As above.
             trace::warn!(SEAL, error = trace::shown(&error); "runs of message ids could not be merged");
         }
