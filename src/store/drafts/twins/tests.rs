@@ -6,10 +6,11 @@ use std::cell::Cell;
 
 use super::*;
 use crate::envelope::Envelope;
+use crate::store::Store;
+use crate::store::append::How;
 use crate::store::once::likeness;
-use crate::store::{Options, Store};
 use crate::testing::SimRng;
-use crate::{DateTime, Dedupe, Uuid};
+use crate::{DateTime, Uuid};
 
 /// The drafts of these events, with hashes of so many bits.
 fn drafts_of(store: &Store, events: impl IntoIterator<Item = Envelope>, bits: u32) -> Drafts {
@@ -73,10 +74,6 @@ fn copies_and_conflicts_are_those_of_comparing_each_with_each() {
         assert_eq!(settled, expected, "round {round}");
 
         drafts.begin();
-        drafts.is_any_decided = false;
-        for item in &mut drafts.items {
-            (item.fate, item.conflict) = (Fate::New, None);
-        }
         drafts.settle_within(OnIdConflict::Refuse, likeness);
         let first = expected.iter().position(|(_, conflicts)| *conflicts);
         assert_eq!(drafts.first_conflict().map(|(at, _)| at), first, "round {round}");
@@ -117,18 +114,16 @@ fn an_event_is_compared_with_few_however_many_share_its_id() {
 
 #[test]
 fn all_copies_of_an_event_that_is_refused_are_refused_with_it() {
-    let options = || Options::new().dedupe(Dedupe::All);
-    let directory = tempfile::tempdir().unwrap();
-    let store = options().open(directory.path()).unwrap();
+    let store = Store::in_memory().unwrap();
     store.append(event(1, 0, Some(1))).unwrap();
     let writer = store.writer().unwrap();
     let mut workspace = writer.workspace();
+    workspace.drafts.clear();
     for content in [1, 1, 0, 1, 2] {
         let accepted = store.accept(&event(1, content, Some(1))).unwrap();
         workspace.drafts.push_event(&accepted).unwrap();
     }
-    let refused =
-        writer.store(&mut workspace.drafts, None, crate::store::append::How::Wait, |_| Ok(())).map(drop);
+    let refused = writer.store(&mut workspace.drafts, None, How::Wait, |_| Ok(())).map(drop);
     assert!(refused.is_err());
     let conflicts: Vec<bool> = workspace
         .drafts
@@ -137,28 +132,4 @@ fn all_copies_of_an_event_that_is_refused_are_refused_with_it() {
         .map(|item| item.fate == Fate::New && item.conflict.is_some_and(|first| first.seq == Seq::new(1)))
         .collect();
     assert_eq!(conflicts, [true, true, false, true, true]);
-}
-
-#[test]
-fn a_batch_that_shares_one_id_costs_what_one_of_as_many_ids_does() {
-    let clock = |work: &mut dyn FnMut()| {
-        let stat = || {
-            let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-            text.split(' ').next().unwrap().parse::<u64>().unwrap()
-        };
-        let before = stat();
-        work();
-        (stat() - before) / 1000
-    };
-    let store = Store::in_memory().unwrap();
-    for count in [1_000, 2_000, 4_000, 8_000] {
-        let events = || (0..count).map(|number| event(1, number, Some(1)));
-        let drafts = drafts_of(&store, events(), 64);
-        let slow = if count <= 8_000 { clock(&mut || drop(naive(&drafts))) } else { 0 };
-        let mut drafts = drafts_of(&store, events(), 64);
-        let refuse = clock(&mut || drafts.settle_within(OnIdConflict::Refuse, likeness));
-        let mut drafts = drafts_of(&store, events(), 64);
-        let kept = clock(&mut || drafts.settle_within(OnIdConflict::Store, likeness));
-        println!("FIGURES {count}: naive {slow} us, refuse {refuse} us, store {kept} us");
-    }
 }
