@@ -252,6 +252,57 @@ fn the_loss_of_the_first_sector_of_a_segment_is_refused_and_quarantine_loses_not
     }
 }
 
+/// The profile runs that a store has on its disk.
+fn profile_runs(disk: &SimDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.starts_with("profiles-")).collect()
+}
+
+#[test]
+fn facts_of_a_damaged_segment_are_in_no_run_and_are_not_forgotten() {
+    let disk = closed_store();
+    let mut bytes = disk.file_bytes(DAMAGED).unwrap();
+    let damaged = frames(&bytes)[5];
+    bytes[damaged + 20] ^= 0x20;
+    disk.set_file_bytes(DAMAGED, &bytes);
+    for name in profile_runs(&disk) {
+        disk.remove_file(&name);
+    }
+    let profiles = |store: &Store| store.project(PROJECT).view().unwrap().profiles_canonical_json();
+    let mut expected = 0;
+    for opening in 0..8 {
+        let store = quarantine().open_on(&disk).unwrap();
+        let (numbers, _) = shown(&store);
+        if opening == 0 {
+            expected = numbers.len();
+            assert!(expected as u64 >= EVENTS - 1);
+        }
+        assert_eq!(numbers.len(), expected, "opening {opening}");
+        for number in &numbers {
+            let profile = store.project(PROJECT).profile(format!("u_{number}").as_str()).unwrap();
+            assert_eq!(profile.is_some(), number.is_multiple_of(3), "opening {opening}: u_{number}");
+        }
+        // More segments than are sealed one by one, so that runs are merged.
+        for number in 0..60 {
+            store.append(envelope(EVENTS + 60 * opening + number)).unwrap();
+        }
+        expected += 60;
+        store.wait_sealed().unwrap();
+        let sound = profiles(&store).unwrap();
+        store.close().unwrap();
+        drop(store);
+        // Each run can be made anew from its own segments.
+        let damaged = disk.kill();
+        let runs = profile_runs(&damaged);
+        assert!(!runs.is_empty());
+        for name in &runs {
+            flip(&damaged, name, 300, 1);
+        }
+        let store = quarantine().open_on(&damaged).unwrap();
+        assert_eq!(profiles(&store).unwrap_or_else(|error| panic!("opening {opening}: {error}")), sound);
+    }
+    assert!(profile_runs(&disk).len() < 8, "runs are merged");
+}
+
 const RETRIED: i64 = 600;
 
 /// Events that are given twice.

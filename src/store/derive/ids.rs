@@ -18,6 +18,11 @@ use crate::store::shelf::{RemakeIds, Shelved};
 use crate::trace;
 use crate::types::Seq;
 
+/// So many runs are merged also where a close waits for it, and before a store is open.
+pub(in crate::store) const RUNS_MANY: usize = 16;
+/// Ids that are merged between two questions whether to go on.
+const IDS_AT_ONCE: u64 = 4096;
+
 /// The id of an event, if the frame is one and has one.
 #[inline]
 pub(in crate::store) fn entry_of(hasher: &MessageHasher, frame: &FrameView<'_>) -> Option<Entry> {
@@ -238,14 +243,16 @@ impl Derived<'_> {
         Run::open(source, listed, self.shelf.store_id, hasher.check())
     }
 
-    /// Merges runs until there are few.
+    /// Merges runs until there are few. A merge of many ids is given up where `goes_on` says no, unless there are so many
+    /// runs that looking for an id takes long.
     ///
     /// # Errors
     ///
     /// Those of the medium, and [`Error::Corrupt`](crate::Error::Corrupt) where an input does not read back.
-    pub(in crate::store) fn compact_ids(&self, ids: &MessageIds) -> Result<()> {
+    pub(in crate::store) fn compact_ids(&self, ids: &MessageIds, goes_on: impl Fn() -> bool) -> Result<()> {
         loop {
             let current = self.manifest.current();
+            let goes_on = || current.ids.len() > RUNS_MANY || goes_on();
             let Some(inputs) = dedupe::choose(&current.ids).and_then(|range| current.ids.get(range)) else {
                 return Ok(());
             };
@@ -263,9 +270,13 @@ impl Derived<'_> {
             if !runs.is_empty() {
                 let count = runs.iter().map(|run| run.count()).sum();
                 let origin = self.ids_origin(&ids.hasher, &listed);
-                let write = |file: &dyn File| dedupe::write(file, &origin, count, dedupe::merge(&runs));
+                let merged = dedupe::merge(&runs).zip(1_u64..).map(|(entry, number)| {
+                    if number.is_multiple_of(IDS_AT_ONCE) && !goes_on() { Err(Error::Closed) } else { entry }
+                });
+                let write = |file: &dyn File| dedupe::write(file, &origin, count, merged);
                 let (made, open) = match self.make_ids(&ids.hasher, listed.number, write) {
                     Ok(made) => made,
+                    Err(Error::Closed) => return Ok(()),
                     Err(error) if ids.go_on_without(&runs, &error)? => continue,
                     Err(error) => return Err(error),
                 };
@@ -286,3 +297,6 @@ impl Derived<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

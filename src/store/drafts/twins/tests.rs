@@ -1,15 +1,14 @@
 //! What becomes of events with one id, and how often two of them are compared.
 
-#![expect(clippy::indexing_slicing, reason = "tests know how many events there are")]
-
 use std::cell::Cell;
 
 use super::*;
 use crate::envelope::Envelope;
+use crate::store::Store;
+use crate::store::append::How;
 use crate::store::once::likeness;
-use crate::store::{Options, Store};
 use crate::testing::SimRng;
-use crate::{DateTime, Dedupe, FirstUse, Seq, Uuid};
+use crate::{DateTime, FirstUse, Seq, Uuid};
 
 /// The drafts of these events, with hashes of so many bits.
 fn drafts_of(
@@ -40,8 +39,8 @@ fn naive(drafts: &Drafts) -> Vec<(Fate, bool)> {
     let mut fates: Vec<(Fate, bool)> = Vec::new();
     for at in 0..drafts.len() {
         let mut fate = (Fate::New, false);
-        for before in 0..at {
-            if matches!(fates[before].0, Fate::RepeatOf(_)) {
+        for (before, (settled, _)) in fates.iter().enumerate() {
+            if matches!(settled, Fate::RepeatOf(_)) {
                 continue;
             }
             match likeness(&drafts.content(before, None).unwrap(), &drafts.content(at, None).unwrap()) {
@@ -79,10 +78,6 @@ fn copies_and_conflicts_are_those_of_comparing_each_with_each() {
         assert_eq!(settled, expected, "round {round}");
 
         drafts.begin();
-        drafts.is_any_decided = false;
-        for item in &mut drafts.items {
-            (item.fate, item.conflict) = (Fate::New, None);
-        }
         drafts.on_conflict = OnIdConflict::Refuse;
         drafts.settle_within(likeness);
         let first = expected.iter().position(|(_, conflicts)| *conflicts);
@@ -124,9 +119,7 @@ fn an_event_is_compared_with_few_however_many_share_its_id() {
 
 #[test]
 fn all_copies_of_an_event_that_is_refused_are_refused_with_it() {
-    let options = || Options::new().dedupe(Dedupe::All);
-    let directory = tempfile::tempdir().unwrap();
-    let store = options().open(directory.path()).unwrap();
+    let store = Store::in_memory().unwrap();
     store.append(event(1, 0, Some(1))).unwrap();
     let writer = store.writer().unwrap();
     let mut workspace = writer.workspace();
@@ -135,8 +128,7 @@ fn all_copies_of_an_event_that_is_refused_are_refused_with_it() {
         let accepted = store.accept(&event(1, content, Some(1))).unwrap();
         workspace.drafts.push_event(&accepted).unwrap();
     }
-    let refused =
-        writer.store(&mut workspace.drafts, None, crate::store::append::How::Wait, |_| Ok(())).map(drop);
+    let refused = writer.store(&mut workspace.drafts, None, How::Wait, |_| Ok(())).map(drop);
     assert!(refused.is_err());
     let conflicts: Vec<bool> = workspace
         .drafts
