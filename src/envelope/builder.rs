@@ -364,7 +364,7 @@ impl fmt::Debug for Envelope {
             .field("message_id", &Hidden::of(self.message_id.as_deref()))
             .field("properties", &self.properties.as_ref().map(Hidden::object))
             .field("context", &self.context.as_ref().map(Hidden::object))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
