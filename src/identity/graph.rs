@@ -50,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) scope: Scope,
     /// Whether a sign-up of this user had an effect.
     pub(crate) has_signed_up: bool,
+    /// Whether anything may be said of its traits: an identify landed on its row, or that sign-up did.
+    pub(crate) may_have_traits: bool,
 }
 
 /// A person: what came of all facts.
@@ -66,7 +68,7 @@ pub(crate) struct Who {
 impl Who {
     /// A person of one id that no fact names together with another.
     pub(crate) fn alone(id: MemberId) -> Self {
-        let members = vec![Member { id, scope: Scope::All, has_signed_up: false }];
+        let members = vec![Member { id, scope: Scope::All, has_signed_up: false, may_have_traits: true }];
         Self { members, identified_at: None, is_made: false }
     }
 }
@@ -300,10 +302,9 @@ impl<S: FactSource> Graph<S> {
                 Some(_) => Scope::Inside(binding.windows.as_slice().into()),
                 None => Scope::All,
             };
-            return Ok(vec![Member { id: canonical.clone(), scope, has_signed_up: false }]);
+            return Ok(vec![self.member(canonical, scope)?]);
         }
-        let has_signed_up = self.state(canonical)?.has_signed_up;
-        let mut members = vec![Member { id: canonical.clone(), scope: Scope::All, has_signed_up }];
+        let mut members = vec![self.member(canonical, Scope::All)?];
         let mut at = 0;
         while let Some(user) = members.get(at).map(|member| member.id.clone()) {
             at += 1;
@@ -321,12 +322,18 @@ impl<S: FactSource> Graph<S> {
                         [] => Scope::All,
                         windows => Scope::Outside(windows.into()),
                     };
-                    let has_signed_up = id.is_user() && self.state(id)?.has_signed_up;
-                    members.push(Member { id: id.clone(), scope, has_signed_up });
+                    members.push(self.member(id, scope)?);
                 }
             }
         }
         Ok(members)
+    }
+
+    fn member(&mut self, id: &MemberId, scope: Scope) -> Result<Member> {
+        let row = self.row(id)?;
+        let has_signed_up = id.is_user() && row.state.has_signed_up;
+        let may_have_traits = has_signed_up || row.facts.identified.is_some();
+        Ok(Member { id: id.clone(), scope, has_signed_up, may_have_traits })
     }
 
     /// The person of a canonical id.

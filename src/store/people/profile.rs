@@ -44,7 +44,7 @@ impl View {
             return Ok(self.profile_of_row(person, row));
         }
         let who = self.folded(&member_of(person))?;
-        self.profile_of(&who, None)
+        self.profile_with(&who, None, Some((person, row)))
     }
 
     /// The profile of a person of one id that no fact of identity names.
@@ -57,10 +57,23 @@ impl View {
 
     /// The profile of a person, from facts up to a time where one is given; `None` where nothing made it one.
     pub(super) fn profile_of(&self, who: &Who, until: Option<Nanos>) -> Result<Option<Profile>> {
+        self.profile_with(who, until, None)
+    }
+
+    /// The same, where the row of one of the ids may have been read before.
+    fn profile_with(
+        &self,
+        who: &Who,
+        until: Option<Nanos>,
+        mut known: Option<(PersonRef<'_>, PersonRow)>,
+    ) -> Result<Option<Profile>> {
         let pinned = self.pinned();
         let (mut rows, mut exists) = (Vec::new(), who.is_made);
-        for Member { id, scope, has_signed_up } in &who.members {
-            let row = pinned.snapshot.profiles.row(pinned.project_id, person_of(id))?;
+        for Member { id, scope, has_signed_up, .. } in who.members.iter().filter(|one| one.may_have_traits) {
+            let row = match known.take_if(|(person, _)| *person == person_of(id)) {
+                Some((_, row)) => Some(row),
+                None => pinned.snapshot.profiles.row(pinned.project_id, person_of(id))?,
+            };
             if *has_signed_up {
                 rows.extend(row.as_ref().and_then(PersonRow::signed_up_traits));
             }
