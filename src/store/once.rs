@@ -82,7 +82,16 @@ impl Writer {
         let mut looked = Looked { sealed: Seq::ZERO, recent: Seq::ZERO };
         looked.sealed = ids.look_up(&drafts.undecided(), Seq::ZERO, &mut found)?;
         self.weigh(drafts, alone, &mut found)?;
-        drafts.settle_within(likeness);
+        if drafts.has_twins() {
+            // What is stored tells what becomes of an event before another one of these does. What is sealed in between is
+            // met again below.
+            let look = |decisions: &mut _| look(ids, drafts.undecided(), looked, decisions, &mut found);
+            if let Some(Pause::Found(through)) = self.log.decide(look) {
+                looked.recent = through;
+            }
+            self.weigh(drafts, alone, &mut found)?;
+            drafts.settle_within(likeness);
+        }
         loop {
             let (pause, seen) = (Cell::new(None), RefCell::new(Vec::new()));
             let taken = self.send(drafts, alone, how, |decisions| {

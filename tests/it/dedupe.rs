@@ -265,6 +265,21 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
 }
 
 #[test]
+fn a_batch_is_judged_as_its_events_would_be_one_by_one() {
+    let store = Store::in_memory().unwrap();
+    let stamped = Envelope::new(ORG, PROJECT, "billing", "order.placed").message_id("z");
+    let first = store.append(stamped.clone().at(at(5))).unwrap().position;
+    // The one that was stamped repeats what is stored, and so it is that with which the next one is compared.
+    match store.append_batch([stamped.clone(), stamped.clone().at(at(6))]) {
+        Err(Error::InBatch { index: 1, source }) => assert_eq!(conflict(&source), Some(first)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.append(stamped.clone()).unwrap().position, first);
+    assert!(matches!(store.append(stamped.at(at(6))), Err(Error::IdConflict { .. })));
+    assert_eq!(events(&store), 1);
+}
+
+#[test]
 fn a_conflict_names_the_first_use_and_says_once_that_nothing_was_stored() {
     let store = Store::in_memory().unwrap();
     let told = |events: &[Envelope]| store.append_batch(events).unwrap_err().to_string();

@@ -35,7 +35,7 @@ pub(in crate::store) fn entry_of(hasher: &MessageHasher, frame: &FrameView<'_>) 
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`](crate::Error::Corrupt) where a frame does not read back.
+/// [`Error::Corrupt`] where a frame does not read back.
 pub(in crate::store) fn gather(
     segment: &Segment,
     end: u64,
@@ -94,7 +94,7 @@ pub(in crate::store) fn origin(store_id: [u8; 16], hasher: &MessageHasher, run: 
 ///
 /// # Errors
 ///
-/// [`Error::TooLarge`](crate::Error::TooLarge) where there are more than the format holds.
+/// [`Error::TooLarge`] where there are more than the format holds.
 pub(in crate::store) fn in_memory(
     store_id: [u8; 16],
     hasher: &MessageHasher,
@@ -248,7 +248,7 @@ impl Derived<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the medium, and [`Error::Corrupt`](crate::Error::Corrupt) where an input does not read back.
+    /// Those of the medium, and [`Error::Corrupt`] where an input does not read back.
     pub(in crate::store) fn compact_ids(&self, ids: &MessageIds, goes_on: impl Fn() -> bool) -> Result<()> {
         loop {
             let current = self.manifest.current();

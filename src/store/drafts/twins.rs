@@ -73,6 +73,11 @@ impl Seen {
 }
 
 impl Drafts {
+    /// Whether any of them share the hash of their message ids.
+    pub(in crate::store) const fn has_twins(&self) -> bool {
+        !self.twins.is_empty()
+    }
+
     /// Compares events with each other whose message ids have one hash.
     pub(in crate::store) fn settle_within(
         &mut self,
