@@ -31,9 +31,7 @@ pub fn run(order: &Order) -> Result<Measured> {
 }
 
 fn accepted(store: &Store, options: sample::Options) -> Result<Vec<Accepted>> {
-    Generator::new(options)
-        .map(|line| Ok(store.accept(&Envelope::from_json(line.as_bytes())?)?))
-        .collect()
+    Generator::new(options).map(|line| Ok(store.accept(&Envelope::from_json(line.as_bytes())?)?)).collect()
 }
 
 /// Durable events of one thread, which waits for 10,000 at a time.

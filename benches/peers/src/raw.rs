@@ -43,9 +43,8 @@ pub fn write_and_sync(directory: &Path, events: u64, commit: usize) -> Result<(S
 
 /// Parses lines with `serde_json` into borrowed fields and does nothing with them.
 pub fn parse(lines: &[String]) -> Result<Spent> {
-    let (spent, weight) = spent(|| {
-        lines.iter().try_fold(0, |weight, line| Ok(weight + Incoming::parse(line)?.weight()))
-    })?;
+    let (spent, weight) =
+        spent(|| lines.iter().try_fold(0, |weight, line| Ok(weight + Incoming::parse(line)?.weight())))?;
     std::hint::black_box(weight);
     Ok(spent)
 }

@@ -386,7 +386,10 @@ mod tests {
         assert_eq!(record.property("price").map(|entry| entry.to_json()), Some(1.5.into()));
         assert_eq!(record.property("name").and_then(|entry| entry.as_text()), Some("a \"b\""));
         assert_eq!(record.property("yes").map(|entry| entry.to_json()), Some(true.into()));
-        assert_eq!(record.property("items").map(|entry| entry.to_json()), serde_json::from_str("[1,{\"x\":2}]").ok());
+        assert_eq!(
+            record.property("items").map(|entry| entry.to_json()),
+            serde_json::from_str("[1,{\"x\":2}]").ok()
+        );
         assert_eq!(record.property("last").and_then(|entry| entry.as_text()), Some("end"));
         assert_eq!(record.property("traits"), None, "the context is not looked through");
     }

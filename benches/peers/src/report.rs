@@ -122,9 +122,21 @@ const GOALS: &[Goal] = &[
     goal("durable, 64 threads", "threads_64", Rate, Store("rocksdb"), [3.5, 5.0]),
     goal("durable, tickets", "tickets", Rate, Itself, [1.5e6, 3e6]),
     goal("unique message ids, not synced, 1 sealed segment", "ids_buffered_1", Rate, Itself, [0.8e6, 1.5e6]),
-    goal("unique message ids, not synced, 100 sealed segments", "ids_buffered_100", Rate, Itself, [0.8e6, 1.5e6]),
+    goal(
+        "unique message ids, not synced, 100 sealed segments",
+        "ids_buffered_100",
+        Rate,
+        Itself,
+        [0.8e6, 1.5e6],
+    ),
     goal("with message ids to without, durable, 1 sealed segment", "ids_synced_1", SHARE, Itself, [0.5, 0.8]),
-    goal("with message ids to without, durable, 100 sealed segments", "ids_synced_100", SHARE, Itself, [0.5, 0.8]),
+    goal(
+        "with message ids to without, durable, 100 sealed segments",
+        "ids_synced_100",
+        SHARE,
+        Itself,
+        [0.5, 0.8],
+    ),
     goal("by type, 8 %, an event", "type_8", Cpu, Store("redb"), [7.0, 12.0]),
     goal("by type, 0.14 %, an event", "type_014", Cpu, Store("lmdb"), [6.0, 12.0]),
     goal("newest 50 of a user, p50", "newest_50", P50, Store("lmdb"), [5.0, 10.0]),
@@ -245,7 +257,8 @@ fn row(results: &Results, goal: &Goal) -> Option<Row> {
         Raw => limit.as_ref(),
         Itself => None,
     };
-    let ratio = rival.map(|rival| if figure.is_more_better() { ours / rival.value } else { rival.value / ours });
+    let ratio =
+        rival.map(|rival| if figure.is_more_better() { ours / rival.value } else { rival.value / ours });
     let held = |is_reached: &dyn Fn(f64) -> bool| match (is_reached(goal.goal), is_reached(goal.floor)) {
         (true, _) => Held::Goal,
         (_, true) => Held::Floor,
@@ -333,9 +346,10 @@ fn every_figure(out: &mut String, rows: &[Row]) {
     for row in rows {
         let _ = write!(out, "| {} |", row.title);
         for name in &names {
-            let cell = row.medians.iter().position(|median| median.peer == *name).map_or_else(String::new, |at| {
-                format!("{} (+-{:.0} %)", row.shown[at], row.medians[at].spread * 100.0)
-            });
+            let cell =
+                row.medians.iter().position(|median| median.peer == *name).map_or_else(String::new, |at| {
+                    format!("{} (+-{:.0} %)", row.shown[at], row.medians[at].spread * 100.0)
+                });
             let _ = write!(out, " {cell} |");
         }
         out.push('\n');
@@ -344,7 +358,9 @@ fn every_figure(out: &mut String, rows: &[Row]) {
 
 /// What each store promises, and what was there after the kill.
 fn guarantees(out: &mut String, results: &Results) {
-    out.push_str("\n| store | not synced: kept after kill -9 | after a power loss | durable: after kill -9 | ");
+    out.push_str(
+        "\n| store | not synced: kept after kill -9 | after a power loss | durable: after kill -9 | ",
+    );
     out.push_str("after a power loss | found after the kill |\n|---|---|---|---|---|---|\n");
     for name in peers::NAMES {
         let Some([kill, power, durable_kill, durable_power]) = results.promises.get(*name) else { continue };

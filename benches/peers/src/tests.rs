@@ -177,7 +177,10 @@ fn the_tables_have_every_row_and_name_no_place() {
     }
     let first = "| append, not synced, 1 a call | 1.00M/s | 111k/s (lmdb) | 10.0 x | fjall |  | 8.00 x | 16.0 x | floor |";
     assert!(text.lines().any(|line| line == first), "{text}");
-    assert!(text.contains("| redb | to the last durable commit |") && text.contains("| 600 events |"), "{text}");
+    assert!(
+        text.contains("| redb | to the last durable commit |") && text.contains("| 600 events |"),
+        "{text}"
+    );
     assert!(!text.contains("/tmp") && !text.contains("/home") && text.is_ascii(), "{text}");
 }
 

@@ -47,7 +47,8 @@ pub fn projects() -> Vec<Uuid> {
     (0..options(0).projects).map(project_id).collect()
 }
 
-/// So many users with their projects, as often as they occur in the events: those of events at even distances.
+/// So many users with their projects, as often as they occur in the events: those of events at even distances, or
+/// of the identify events after them.
 pub fn people(events: u64, wanted: u64, only_identified: bool) -> Vec<(Uuid, String)> {
     let mut generator = Generator::new(options(events));
     let mut line = String::new();
@@ -55,12 +56,9 @@ pub fn people(events: u64, wanted: u64, only_identified: bool) -> Vec<(Uuid, Str
     let step = (events / wanted.max(1)).max(1);
     let mut skip = 0;
     while generator.next_line(&mut line) {
-        if skip == 0 {
-            if !only_identified || line.contains(r#""eventType":"identify""#) {
-                found.extend(person(&line));
-                // Identifies are one in fifty.
-                skip = if only_identified { step / 50 } else { step };
-            }
+        if skip == 0 && (!only_identified || line.contains(r#""eventType":"identify""#)) {
+            found.extend(person(&line));
+            skip = step;
         }
         skip = skip.saturating_sub(1);
         line.clear();

@@ -1,8 +1,8 @@
 //! fjall: four keyspaces of one database, a write batch for each commit.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -76,7 +76,7 @@ impl Peer for Fjall {
             batch.insert(records, seq.to_be_bytes().as_slice(), event.record.as_slice());
             let time = event.time.to_le_bytes();
             batch.insert(kinds, kind_key(event.kind, seq).as_slice(), time.as_slice());
-            batch.insert(people, person_key(event.person, event.time, seq).as_slice(), [].as_slice());
+            batch.insert(people, person_key(event.person, event.time, seq).as_slice(), b"".as_slice());
             if let Some((key, traits)) = &event.traits {
                 merging.get_or_insert_with(|| self.merging.lock().expect("no panic"));
                 let mut row = Vec::new();

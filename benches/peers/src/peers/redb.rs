@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context as _, Result};
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
-    TableDefinition,
+    Database, Durability, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _,
+    ReadableTableMetadata as _, TableDefinition,
 };
 
 use crate::peer::{Keys, Level, Peer, Promise, kind_key, person_key, prepare_all, prepared};
@@ -89,7 +89,9 @@ impl Peer for Redb {
 
     fn promise(level: Level) -> Promise {
         match level {
-            Level::Buffered => Promise { kill: "to the last durable commit", power: "to the last durable commit" },
+            Level::Buffered => {
+                Promise { kill: "to the last durable commit", power: "to the last durable commit" }
+            }
             Level::Durable => Promise { kill: "all", power: "all" },
         }
     }

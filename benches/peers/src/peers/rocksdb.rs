@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode,
-    Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
+    IteratorMode, Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
 
 use crate::peer::{Keys, Level, Peer, Promise, kind_key, person_key, prepare_all, prepared, seq_of};
@@ -87,7 +87,7 @@ impl Peer for RocksDb {
         for (seq, event) in (first..).zip(events) {
             batch.put_cf(records, seq.to_be_bytes(), &event.record);
             batch.put_cf(kinds, kind_key(event.kind, seq), event.time.to_le_bytes());
-            batch.put_cf(people, person_key(event.person, event.time, seq), []);
+            batch.put_cf(people, person_key(event.person, event.time, seq), b"");
             if let Some((key, traits)) = &event.traits {
                 merging.get_or_insert_with(|| self.merging.lock().expect("no panic"));
                 let mut row = Vec::new();
@@ -106,7 +106,7 @@ impl Peer for RocksDb {
         }
         let mut options = WriteOptions::default();
         options.set_sync(self.is_durable);
-        self.database.write_opt(&batch, &options)?;
+        self.database.write_opt(batch, &options)?;
         Ok(())
     }
 

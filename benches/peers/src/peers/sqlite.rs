@@ -60,7 +60,12 @@ fn store(connection: &mut Connection, row: &mut Vec<u8>, events: &[Prepared]) ->
         let mut insert = txn.prepare_cached(INSERT)?;
         for event in events {
             let time = event.time.cast_signed();
-            insert.execute(params![event.kind.cast_signed(), event.person.cast_signed(), time, event.record])?;
+            insert.execute(params![
+                event.kind.cast_signed(),
+                event.person.cast_signed(),
+                time,
+                event.record
+            ])?;
             if let Some((key, traits)) = &event.traits {
                 let mut profile = txn.prepare_cached(PROFILE)?;
                 let merge = |old: &[u8], row: &mut Vec<u8>| merge_profile(old, traits, event.time, row);
