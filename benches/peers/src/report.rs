@@ -336,11 +336,13 @@ pub fn markdown(results: &Results, rows: &[Row]) -> String {
 
 /// Every store's median, with half of the distance between the least and the greatest round.
 fn every_figure(out: &mut String, rows: &[Row]) {
-    let names: Vec<&str> = peers::NAMES
-        .iter()
-        .copied()
-        .filter(|name| rows.iter().any(|row| row.medians.iter().any(|median| median.peer == *name)))
-        .collect();
+    // As the rows have them, so that a report may be made by a program that was built without one of the stores.
+    let mut names: Vec<&str> = Vec::new();
+    for median in rows.iter().flat_map(|row| &row.medians) {
+        if !names.contains(&median.peer.as_str()) {
+            names.push(&median.peer);
+        }
+    }
     let _ = writeln!(out, "\n| operation | {} |", names.join(" | "));
     let _ = writeln!(out, "|---|{}", "---|".repeat(names.len()));
     for row in rows {
@@ -362,8 +364,7 @@ fn guarantees(out: &mut String, results: &Results) {
         "\n| store | not synced: kept after kill -9 | after a power loss | durable: after kill -9 | ",
     );
     out.push_str("after a power loss | found after the kill |\n|---|---|---|---|---|---|\n");
-    for name in peers::NAMES {
-        let Some([kill, power, durable_kill, durable_power]) = results.promises.get(*name) else { continue };
+    for (name, [kill, power, durable_kill, durable_power]) in &results.promises {
         let kept = median(results, name, "open_killed", Named("kept"));
         let kept = kept.map(|kept| format!("{:.0} events", kept.value)).unwrap_or_default();
         let _ = writeln!(out, "| {name} | {kill} | {power} | {durable_kill} | {durable_power} | {kept} |");
