@@ -98,6 +98,7 @@ pub trait View {
     fn trait_len(&self, project: Uuid, user: &str, name: &str) -> Result<Option<usize>>;
 
     /// All traits of a user.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests compare it"))]
     fn traits(&self, project: Uuid, user: &str) -> Result<BTreeMap<String, serde_json::Value>>;
 }
 

@@ -242,6 +242,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The value as JSON.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests compare it"))]
     pub fn to_json(&self) -> serde_json::Value {
         match self.tag {
             FALSE => false.into(),
@@ -308,6 +309,7 @@ impl<'a> Record<'a> {
     }
 
     /// The type of the event.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests compare it"))]
     pub fn event_type(&self) -> &'a str {
         self.text(TYPE)
     }
