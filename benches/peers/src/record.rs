@@ -361,9 +361,9 @@ pub fn merge_profile(row: &[u8], traits: &[u8], time: u64, out: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// The traits of a profile.
+/// The traits of a profile. Null takes a trait back; its entry stays, so that a late event does not set it again.
 pub fn traits(row: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    Entries { rest: row, timed: true }
+    Entries { rest: row, timed: true }.filter(|entry| entry.tag != NULL)
 }
 
 #[cfg(test)]
