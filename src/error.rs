@@ -135,7 +135,7 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// One envelope of a batch is bad; nothing of the batch was stored.
-    #[error("envelope {index} of the batch: {source}; nothing of the batch was stored")]
+    #[error("envelope {index} of the batch: {}; nothing of the batch was stored", without_end(source))]
     InBatch {
         /// Its place in the batch, from 0.
         index: usize,
@@ -143,10 +143,10 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The message id was used before with other content. Nothing was stored.
-    #[error("messageId was used before with other content, at position {first}; nothing was stored")]
+    #[error("messageId was used before with other content, {first}; nothing was stored")]
     IdConflict {
-        /// Where the first use stands; seq 0 where that is in the same batch, of which nothing was stored.
-        first: Position,
+        /// Where the first use is.
+        first: FirstUse,
     },
     /// The position was never durable, and what stood there is gone since an unclean end.
     #[error(
@@ -182,6 +182,41 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Where a message id was used before with other content.
+///
+/// # Examples
+///
+/// ```
+/// use envelog::{Error, FirstUse, Store, Uuid};
+///
+/// let store = Store::in_memory()?;
+/// let shop = store.scope(Uuid::from_u128(1), Uuid::from_u128(2), "billing");
+/// let first = shop.track("order.placed").user("u_1").message_id("m_1").append()?.position;
+/// let Err(Error::IdConflict { first: at }) = shop.track("order.placed").user("u_2").message_id("m_1").append() else {
+///     panic!()
+/// };
+/// assert_eq!(at, FirstUse::Stored(first));
+/// assert_eq!(at.to_string(), format!("at position {first}"));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FirstUse {
+    /// In an event that is stored there.
+    Stored(Position),
+    /// In an earlier one of the same batch, of which nothing was stored: its place in the batch, from 0.
+    InBatch(usize),
+}
+
+impl fmt::Display for FirstUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(position) => write!(f, "at position {position}"),
+            Self::InBatch(index) => write!(f, "by envelope {index} of the batch"),
+        }
+    }
 }
 
 /// A rule of identity that a fact or a command broke.
@@ -254,6 +289,15 @@ impl fmt::Display for IdentityRule {
             Self::NotBound => "the member does not belong to this user directly",
         })
     }
+}
+
+/// What is wrong with one envelope of a batch. That nothing was stored is told of the batch.
+fn without_end(source: &Error) -> String {
+    let mut text = source.to_string();
+    if let Some(rest) = text.strip_suffix("; nothing was stored") {
+        text.truncate(rest.len());
+    }
+    text
 }
 
 /// What helps against damage in a file.

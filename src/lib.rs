@@ -169,7 +169,7 @@ pub use envelope::{
     Accepted, Envelope, EventType, IpHashing, Kind, ListIter, Note, Notes, Number, Object, ObjectIter, Value,
     ValueRef,
 };
-pub use error::{Error, IdentityRule, Result};
+pub use error::{Error, FirstUse, IdentityRule, Result};
 pub use limits::Limits;
 pub use log::{DamagedHeader, Durability, OnCorruption, Rebuilt, RecoveryReport, StoreState};
 pub use profile::{PersonRef, Profile, ProfileState, Trait, TraitName, Traits};

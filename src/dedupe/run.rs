@@ -107,6 +107,11 @@ impl Run {
         self.header.digest.count
     }
 
+    /// Whether a block of it was found damaged and cannot be made anew: what the file said is not to be had any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.blocks.is_lost()
+    }
+
     /// Gives the seqs of a hash, in rising order.
     ///
     /// # Errors

@@ -149,6 +149,7 @@ impl Acceptor {
             .transpose()
             .map_err(|reason| Error::invalid(Field::Timestamp.name(), reason))?;
         self.take_time(given, now, out)?;
+        out.stamped |= envelope.time_of_sending.is_some_and(|made| envelope.timestamp == Some(made));
         let hasher = scratch.hashers.of(envelope.project_id, &self.hasher);
         let mut roots = Roots::default();
         if let Some(properties) = &envelope.properties {

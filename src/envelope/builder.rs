@@ -56,13 +56,14 @@ pub struct Envelope {
     pub user_id: Option<String>,
     /// The anonymous device, in a name space of its own.
     pub anonymous_id: Option<String>,
-    /// The producer's own id of this event. It is stored and given back; events are not looked up by it yet, so that a
-    /// retry is stored twice.
+    /// The producer's own id of this event, which makes a retry harmless; see [`Dedupe`](crate::Dedupe).
     pub message_id: Option<String>,
     /// What happened, free-form.
     pub properties: Option<Object>,
     /// Around it: `userAgent`, `referrer`, `page`, `locale`, `traits`, `ip` and whatever else the producer adds.
     pub context: Option<Object>,
+    /// The timestamp, where it was made of times that a retry has anew. A repeat is then told whatever its time is.
+    pub(crate) time_of_sending: Option<DateTime<Utc>>,
 }
 
 impl Envelope {
@@ -86,6 +87,7 @@ impl Envelope {
             message_id: None,
             properties: None,
             context: None,
+            time_of_sending: None,
         }
     }
 
@@ -274,6 +276,7 @@ impl Envelope {
             message_id,
             properties,
             context,
+            time_of_sending: None,
         })
     }
 
@@ -361,7 +364,7 @@ impl fmt::Debug for Envelope {
             .field("message_id", &Hidden::of(self.message_id.as_deref()))
             .field("properties", &self.properties.as_ref().map(Hidden::object))
             .field("context", &self.context.as_ref().map(Hidden::object))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -143,6 +143,11 @@ pub(crate) fn same_body(one: &[u8], other: &[u8]) -> bool {
         || matches!((codec::decode(one), codec::decode(other)), (Ok(one), Ok(other)) if body_bytes(&one) == body_bytes(&other))
 }
 
+/// A digest that is the same for all records that say the same, address hashes aside.
+pub(crate) fn body_digest(body: &[u8]) -> Digest16 {
+    codec::decode(body).map_or_else(|_| digest(body), |body| digest(&body_bytes(&body)))
+}
+
 fn body_bytes(body: &Body<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
     push_option(body.properties, &mut bytes, |value, bytes| push_value(value, 0, bytes));

@@ -19,7 +19,7 @@ pub(crate) use accept::{Acceptor, Scratch, is_no_id};
 pub use address::IpHashing;
 pub use builder::Envelope;
 pub use event_type::EventType;
-pub(crate) use fact::same_body;
+pub(crate) use fact::{Digest16, body_digest, same_body};
 pub use notes::{Note, Notes};
 pub use number::Number;
 pub use tree::{Kind, ListIter, ObjectIter, ValueRef};

@@ -36,7 +36,9 @@ pub enum Note {
     Duplicate,
     /// The message id was stored before with other content; both are stored.
     IdConflict,
-    /// The fact breaks a rule of identity; it is stored, has no effect and is listed as a conflict.
+    /// The fact breaks a rule of identity; it is stored and has no effect. This is a quick look at few rows: of a member
+    /// that was unlinked before, and among persons of more than some 60 ids, it may be missing, and
+    /// [`View::identity_conflicts`](crate::View::identity_conflicts) lists it.
     IdentityConflict,
 }
 

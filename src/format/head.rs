@@ -9,7 +9,7 @@ use crate::error::Error;
 pub(crate) const HEAD_LEN: usize = 16;
 /// A reader refuses another major version.
 pub(crate) const MAJOR: u16 = 1;
-/// A reader takes any minor version.
+/// A reader takes any minor version, unless a later one wrote more than it knows.
 pub(crate) const MINOR: u16 = 1;
 /// Bits of features that an older reader must not ignore; none is defined.
 pub(crate) const FEATURES_KNOWN: u32 = 0;
@@ -43,13 +43,13 @@ impl FileKind {
         out.put_u32(FEATURES_KNOWN);
     }
 
-    /// Checks the head of `file` and leaves the reader behind it.
+    /// Checks the head of `file`, leaves the reader behind it and gives the minor version.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] where the file is too short or is no such file, [`Error::UnsupportedFormat`] where a later
     /// version wrote it.
-    pub(crate) fn check_head(self, file: &str, reader: &mut ByteReader<'_>) -> Result<(), Error> {
+    pub(crate) fn check_head(self, file: &str, reader: &mut ByteReader<'_>) -> Result<u16, Error> {
         let corrupt = |reason: &'static str| Error::Corrupt {
             file: file.to_owned(),
             offset: 0,
@@ -61,7 +61,7 @@ impl FileKind {
             return Err(corrupt("the file does not begin with its magic number"));
         }
         let major = reader.u16().ok_or_else(|| corrupt("the file is shorter than its head"))?;
-        let _minor = reader.u16().ok_or_else(|| corrupt("the file is shorter than its head"))?;
+        let minor = reader.u16().ok_or_else(|| corrupt("the file is shorter than its head"))?;
         let features = reader.u32().ok_or_else(|| corrupt("the file is shorter than its head"))?;
         let unsupported =
             |reason: String| Error::UnsupportedFormat { file: file.to_owned(), reason: Cow::Owned(reason) };
@@ -71,7 +71,7 @@ impl FileKind {
         if features & !FEATURES_KNOWN != 0 {
             return Err(unsupported(format!("unknown features {:#x}", features & !FEATURES_KNOWN)));
         }
-        Ok(())
+        Ok(minor)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    fn check(bytes: &[u8]) -> Result<(), Error> {
+    fn check(bytes: &[u8]) -> Result<u16, Error> {
         FileKind::Segment.check_head("seg-1.log", &mut ByteReader::new(bytes))
     }
 
@@ -94,7 +94,7 @@ mod tests {
 
         let mut other_minor = head.clone();
         other_minor[10] = 9;
-        check(&other_minor).unwrap();
+        assert_eq!(check(&other_minor).unwrap(), 9);
 
         let mut other_major = head.clone();
         other_major[8] = 2;

@@ -18,12 +18,13 @@
 //!     | count 4 | runs of message ids: as runs; the length is 0 where there are no ids, and no file
 //! ```
 //!
-//! Version 1.0 ends with the gaps.
+//! Version 1.0 ends with the gaps. A later minor version may append to the body. A reader that does not know it refuses
+//! such a manifest: it would drop what it cannot read when it replaces the file.
 
 use std::borrow::Cow;
 
 use super::bytes::{ByteReader, ByteWriter};
-use super::head::{FileKind, HEAD_LEN};
+use super::head::{FileKind, HEAD_LEN, MAJOR, MINOR};
 use crate::error::Error;
 use crate::types::{Epoch, SegmentId, Seq};
 
@@ -205,7 +206,7 @@ impl Manifest {
             reason: Cow::Borrowed(reason),
         };
         let mut reader = ByteReader::new(bytes);
-        FileKind::Manifest.check_head(file, &mut reader)?;
+        let minor = FileKind::Manifest.check_head(file, &mut reader)?;
         let short = || corrupt(HEAD_LEN, "the file is shorter than its prefix");
         let len = reader.u32().ok_or_else(short)?;
         let crc = reader.u32().ok_or_else(short)?;
@@ -216,11 +217,20 @@ impl Manifest {
         if crc32fast::hash(body) != crc {
             return Err(corrupt(PREFIX_LEN, "the checksum does not match"));
         }
-        Self::parse_body(&mut ByteReader::new(body))
+        let mut reader = ByteReader::new(body);
+        let manifest = Self::parse_body(&mut reader).filter(|_| reader.is_empty());
+        if manifest.is_none() && minor > MINOR {
+            let reason = format!(
+                "format version {MAJOR}.{minor} wrote more into it than this version, {MAJOR}.{MINOR}, knows"
+            );
+            return Err(Error::UnsupportedFormat { file: file.to_owned(), reason: Cow::Owned(reason) });
+        }
+        manifest
             .filter(Self::is_ordered)
             .ok_or_else(|| corrupt(PREFIX_LEN, "the checksum matches and the content makes no sense"))
     }
 
+    /// Reads what this version knows and leaves the reader behind it.
     fn parse_body(reader: &mut ByteReader<'_>) -> Option<Self> {
         let store_id = reader.array()?;
         let state = match (reader.u8()?, reader.u64()?) {
@@ -250,7 +260,7 @@ impl Manifest {
         })?;
         // Version 1.0 ends here.
         let ids = if reader.is_empty() { Vec::new() } else { list(reader, 38, parse_ids)? };
-        reader.is_empty().then_some(Self {
+        Some(Self {
             store_id,
             state,
             next_segment,
@@ -438,6 +448,39 @@ mod tests {
         bytes[16..20].copy_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
         bytes[20..24].copy_from_slice(&crc32fast::hash(&body).to_le_bytes());
         assert_eq!(Manifest::parse("MANIFEST", &bytes).unwrap(), without);
+    }
+
+    /// The manifest's bytes as another minor version wrote them, with this at the end of the body.
+    fn of_minor(minor: u16, more: &[u8]) -> Vec<u8> {
+        let mut bytes = manifest().encode();
+        bytes.extend_from_slice(more);
+        let body = bytes[PREFIX_LEN..].to_vec();
+        bytes[10..12].copy_from_slice(&minor.to_le_bytes());
+        bytes[16..20].copy_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        bytes[20..24].copy_from_slice(&crc32fast::hash(&body).to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_manifest_of_a_later_minor_version_is_read_or_unsupported_and_never_damage() {
+        for minor in [MINOR + 1, u16::MAX] {
+            assert_eq!(Manifest::parse("MANIFEST", &of_minor(minor, &[])).unwrap(), manifest());
+            for more in [&[0][..], &[0; 4], &[1, 0, 0, 0, 7, 7]] {
+                let read = Manifest::parse("MANIFEST", &of_minor(minor, more));
+                let is_told = |reason: &str| reason.contains(&format!("{MAJOR}.{minor}"));
+                assert!(
+                    matches!(&read, Err(Error::UnsupportedFormat { reason, .. }) if is_told(reason)),
+                    "{read:?}"
+                );
+                let mut damaged = of_minor(minor, more);
+                damaged[PREFIX_LEN] ^= 1;
+                assert!(matches!(Manifest::parse("MANIFEST", &damaged), Err(Error::Corrupt { .. })));
+            }
+        }
+        for minor in [0, MINOR] {
+            let read = Manifest::parse("MANIFEST", &of_minor(minor, &[0; 4]));
+            assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use hashbrown::HashSet;
 use super::fact::{Act, FactSource, MemberId};
 use super::graph::Graph;
 use crate::error::{IdentityRule, Result};
-use crate::types::Nanos;
 
 /// An act that a host asks for.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +29,8 @@ impl<S: FactSource> Graph<S> {
             Command::Alias { from, to } => self.check_alias(from, to),
             Command::Unlink { member, user } => {
                 let is_bound = self.binding(member)?.parent() == Some(user);
+                // It has to stand behind every alias that joins the two, of which those count that changed nothing so far.
+                self.all_facts(member)?;
                 Ok((!is_bound).then_some(IdentityRule::NotBound))
             }
         }
@@ -42,11 +43,15 @@ impl<S: FactSource> Graph<S> {
         if !self.would_have_place(from, to)? {
             return Ok(Some(IdentityRule::NoPlace));
         }
+        let binding = self.binding(from)?;
+        if binding.parent() == Some(to) {
+            return Ok(None);
+        }
         if from.is_user() && self.state(from)?.identified_by.is_some() {
             return Ok(Some(IdentityRule::CannotMergeIdentified));
         }
-        if let Some(parent) = self.binding(from)?.parent() {
-            return Ok((parent != to).then_some(IdentityRule::BoundToAnother));
+        if binding.parent().is_some() {
+            return Ok(Some(IdentityRule::BoundToAnother));
         }
         let mut above = Some(to.clone());
         // G1: parents form no circle, so that the walk ends.
@@ -75,10 +80,5 @@ impl<S: FactSource> Graph<S> {
             }
         }
         Ok(true)
-    }
-
-    /// The greatest time of the facts that the answers so far rest on.
-    pub(crate) fn newest(&self) -> Option<Nanos> {
-        self.rows().filter_map(|row| row.facts.newest()).max()
     }
 }

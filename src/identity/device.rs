@@ -16,8 +16,8 @@ struct Fold {
     binding: Binding,
     /// Users from whom the device was unlinked, and whom no alias joined it to since.
     barred: HashSet<Arc<str>>,
-    /// Users whose links were listed since the device was last unlinked, and the rules.
-    listed: HashSet<(IdentityRule, Arc<str>)>,
+    /// Users whose links or aliases were listed since the device was last unlinked, and the rules.
+    listed: HashSet<(Act, IdentityRule, Arc<str>)>,
     without_place: HashSet<Arc<str>>,
 }
 
@@ -25,17 +25,10 @@ impl<S: FactSource> Graph<S> {
     /// The binding of a device.
     pub(super) fn fold_device(&mut self, device: &MemberId) -> Result<Binding> {
         let row = self.row(device)?;
-        let mut facts = row.facts.as_member.clone();
-        if facts.iter().any(|fact| fact.act == Act::Unlinked) {
-            // Which of a pair's links had an effect now depends on the times between them.
-            let links = self.links(device)?;
-            facts.retain(|fact| fact.act != Act::Linked);
-            facts.extend(links);
-            facts.sort_unstable();
-            facts.dedup();
-        }
+        let is_unlinked = row.facts.as_member.iter().any(|fact| fact.act == Act::Unlinked);
+        let all = if is_unlinked { Some(self.all_facts(device)?) } else { None };
         let mut fold = Fold::default();
-        for fact in &facts {
+        for fact in all.as_deref().unwrap_or(&row.facts.as_member) {
             if fact.act == Act::Unlinked {
                 fold.unlink(fact);
             } else if !self.is_listing && fold.is_moot(fact) {
@@ -93,7 +86,7 @@ impl Fold {
             None => {
                 self.barred.remove(&fact.user.id);
                 if !is_link {
-                    self.binding.aliases.push(fact.order.clone());
+                    self.binding.aliased_to.push(fact.user.clone());
                 }
                 self.binding.by = Some(fact.clone());
             }
@@ -101,7 +94,7 @@ impl Fold {
     }
 
     fn list_join(&mut self, fact: &Fact, rule: IdentityRule) {
-        if fact.act != Act::Linked || self.listed.insert((rule, Arc::clone(&fact.user.id))) {
+        if self.listed.insert((fact.act, rule, Arc::clone(&fact.user.id))) {
             self.list(fact, rule);
         }
     }

@@ -62,9 +62,9 @@ pub(crate) struct OwnFacts {
     pub(crate) identified: Option<FactOrder>,
     pub(crate) created: Vec<FactOrder>,
     pub(crate) signed_up: Vec<FactOrder>,
-    /// Facts in which the id is the member; of those that link it, the least for each user.
+    /// Facts in which the id is the member: the least of each act for each user.
     pub(crate) as_member: Vec<Fact>,
-    /// Facts in which the id is the user.
+    /// Facts in which the id is the user: the least of each act for each member.
     pub(crate) as_user: Vec<Fact>,
 }
 
@@ -86,10 +86,11 @@ pub(crate) trait FactSource {
     /// What reading the row reports.
     fn facts(&self, of: &MemberId) -> Result<OwnFacts>;
 
-    /// Every identify that links a device, where a row has the least for each user only.
+    /// Every fact in which an id is the member, where its row has the least of each act for each of these users only.
+    /// Facts of the row may be missing.
     ///
     /// # Errors
     ///
     /// What reading the log reports.
-    fn links(&self, device: &MemberId) -> Result<Vec<Fact>>;
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Fact>>;
 }

@@ -78,8 +78,8 @@ pub(crate) struct Binding {
     pub(crate) by: Option<Fact>,
     /// Only devices have any: in the order of time, the last one may be open.
     pub(crate) windows: Vec<Window>,
-    /// The aliases that had an effect at their place.
-    pub(super) aliases: Vec<FactOrder>,
+    /// The users onto whom an alias of it had an effect at its place.
+    pub(super) aliased_to: Vec<MemberId>,
     /// Whole where the graph is listing.
     pub(super) conflicts: Vec<Conflict>,
 }
@@ -112,10 +112,12 @@ pub(crate) struct Graph<S> {
     /// Facts after this time do not count.
     until: Option<Nanos>,
     pub(super) is_listing: bool,
-    /// Whether every link of a device was asked for.
-    has_read_log: bool,
+    /// The greatest time of the facts that were asked for beyond those of rows, where any were.
+    newest_in_log: Option<Nanos>,
     rows: HashMap<MemberId, Arc<Row>>,
-    bindings: HashMap<MemberId, Arc<Binding>>,
+    pub(super) bindings: HashMap<MemberId, Arc<Binding>>,
+    /// All facts of members that were unlinked.
+    all: HashMap<MemberId, Arc<[Fact]>>,
 }
 
 impl<S: FactSource> Graph<S> {
@@ -125,9 +127,10 @@ impl<S: FactSource> Graph<S> {
             members_max,
             until: None,
             is_listing: false,
-            has_read_log: false,
+            newest_in_log: None,
             rows: HashMap::new(),
             bindings: HashMap::new(),
+            all: HashMap::new(),
         }
     }
 
@@ -148,6 +151,7 @@ impl<S: FactSource> Graph<S> {
         if self.rows.len() > ids_max || self.bindings.len() > ids_max {
             self.rows.clear();
             self.bindings.clear();
+            self.all.clear();
         }
     }
 
@@ -155,8 +159,9 @@ impl<S: FactSource> Graph<S> {
         self.members_max
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().map(|row| &**row)
+    /// The greatest time of the facts that the answers so far rest on.
+    pub(crate) fn newest(&self) -> Option<Nanos> {
+        self.rows.values().filter_map(|row| row.facts.newest()).chain(self.newest_in_log).max()
     }
 
     fn counts(&self, order: &FactOrder) -> bool {
@@ -183,9 +188,10 @@ impl<S: FactSource> Graph<S> {
     }
 
     /// Places go by the least fact that names a member, whatever came of it: so they are the same in every order of
-    /// arrival, and one that was given is never taken back.
+    /// arrival. A fact that arrives late may take the place of one that is greater.
     fn places(&self, facts: &OwnFacts) -> Places {
-        if facts.as_user.len() <= self.members_max {
+        // A row with so many may have lost others.
+        if facts.as_user.len() < self.members_max {
             return Places::All;
         }
         let mut places = HashSet::new();
@@ -205,11 +211,28 @@ impl<S: FactSource> Graph<S> {
         })
     }
 
-    pub(super) fn links(&mut self, device: &MemberId) -> Result<Vec<Fact>> {
-        self.has_read_log = true;
-        let mut links = self.source.links(device)?;
-        links.retain(|fact| self.counts(&fact.order));
-        Ok(links)
+    /// All facts in which an id is the member, sorted.
+    ///
+    /// While nothing takes it from anybody, the least of each act for each user say all, which its row has. Behind an
+    /// unlink a later one counts as well, and the log has it.
+    pub(super) fn all_facts(&mut self, member: &MemberId) -> Result<Arc<[Fact]>> {
+        if let Some(facts) = self.all.get(member) {
+            return Ok(Arc::clone(facts));
+        }
+        let row = self.row(member)?;
+        let mut facts = row.facts.as_member.clone();
+        let mut users: Vec<MemberId> = facts.iter().map(|fact| fact.user.clone()).collect();
+        users.sort_unstable();
+        users.dedup();
+        facts.extend(self.source.all_facts(member, &users)?);
+        facts.retain(|fact| self.counts(&fact.order));
+        facts.sort_unstable();
+        facts.dedup();
+        let newest = facts.last().map(|fact| fact.order.timestamp);
+        self.newest_in_log = self.newest_in_log.max(newest).or(Some(Nanos::new(0)));
+        let facts: Arc<[Fact]> = facts.into();
+        self.all.insert(member.clone(), Arc::clone(&facts));
+        Ok(facts)
     }
 
     /// What became of a member.
@@ -222,9 +245,7 @@ impl<S: FactSource> Graph<S> {
             return Ok(Arc::clone(binding));
         }
         if member.is_user() {
-            for (user, binding) in self.fold_user(member)? {
-                self.bindings.entry(user).or_insert_with(|| Arc::new(binding));
-            }
+            self.fold_user(member)?;
         } else {
             let binding = self.fold_device(member)?;
             self.bindings.insert(member.clone(), Arc::new(binding));
@@ -325,7 +346,7 @@ impl<S: FactSource> Graph<S> {
 
     /// The ids whose rows the answers so far rest on; `None` where they rest on more than rows.
     pub(crate) fn rests_on(&self) -> Option<impl Iterator<Item = &MemberId>> {
-        (!self.has_read_log).then(|| self.rows.keys())
+        self.newest_in_log.is_none().then(|| self.rows.keys())
     }
 
     /// Whether facts about a user itself, or an alias onto it that had an effect, made it a row.
@@ -340,7 +361,7 @@ impl<S: FactSource> Graph<S> {
             return Ok(true);
         }
         for fact in as_user.iter().filter(|fact| fact.act == Act::Aliased) {
-            if self.binding(&fact.member)?.aliases.contains(&fact.order) {
+            if self.binding(&fact.member)?.aliased_to.contains(user) {
                 return Ok(true);
             }
         }
@@ -353,12 +374,20 @@ impl<S: FactSource> Graph<S> {
     ///
     /// What the source reports.
     pub(crate) fn conflicts(&mut self, member: &MemberId) -> Result<Vec<Conflict>> {
-        let binding = self.binding(member)?;
-        let row = self.row(member)?;
-        let mut conflicts = binding.conflicts.clone();
+        let mut conflicts = self.binding(member)?.conflicts.clone();
         if member.is_user() {
-            conflicts.extend(row.state.conflicts(member, &row.facts));
+            conflicts.extend(self.state_conflicts(member)?);
         }
         Ok(conflicts)
+    }
+
+    /// The facts without effect that are about a user alone.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports.
+    pub(crate) fn state_conflicts(&mut self, user: &MemberId) -> Result<Vec<Conflict>> {
+        let row = self.row(user)?;
+        Ok(row.state.conflicts(user, &row.facts))
     }
 }

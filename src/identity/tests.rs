@@ -5,7 +5,7 @@ use crate::envelope::fact::FactOrder;
 use crate::error::{IdentityRule, Result};
 use crate::types::Nanos;
 
-/// Facts as rows keep them: of the links of a pair the least, unless every link is asked for.
+/// Facts as rows keep them: of those of a pair and an act the least, unless all are asked for.
 #[derive(Default)]
 struct Lab {
     pairs: Vec<Fact>,
@@ -91,11 +91,10 @@ impl FactSource for &Lab {
         };
         let kept = |fact: &&Fact| {
             let is_first = |other: &Fact| {
-                other.act != Act::Linked
-                    || (&other.member, &other.user) != (&fact.member, &fact.user)
+                (other.act, &other.member, &other.user) != (fact.act, &fact.member, &fact.user)
                     || other.order >= fact.order
             };
-            fact.act != Act::Linked || self.pairs.iter().all(is_first)
+            self.pairs.iter().all(is_first)
         };
         Ok(OwnFacts {
             identified: own(&self.identified).into_iter().min(),
@@ -106,9 +105,9 @@ impl FactSource for &Lab {
         })
     }
 
-    fn links(&self, device: &MemberId) -> Result<Vec<Fact>> {
-        let links = self.pairs.iter().filter(|fact| fact.act == Act::Linked && fact.member == *device);
-        Ok(links.cloned().collect())
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Fact>> {
+        let is_of = |fact: &&Fact| fact.member == *member && users.contains(&fact.user);
+        Ok(self.pairs.iter().filter(is_of).cloned().collect())
     }
 }
 
@@ -253,4 +252,39 @@ fn a_command_rests_on_facts_and_tells_the_newest() {
     let rule = lab.graph().check(Command::Alias { from: &user("w"), to: &v }).unwrap();
     assert_eq!(rule, Some(IdentityRule::Cycle));
     assert_eq!(lab.graph().members(&v).unwrap()[0].scope, Scope::All);
+}
+
+#[test]
+fn the_newest_fact_is_told_whatever_it_says() {
+    let (ben, phone) = (user("ben"), device("phone"));
+    for (lab, newest) in [
+        (Lab::default().identify(50, "ben").create(20, "ben"), 50),
+        (Lab::default().identify(10, "ben").create(60, "ben"), 60),
+        (Lab::default().create(30, "ben").sign_up(70, "ben").identify(40, "ben"), 70),
+        (Lab::default().link(10, "tablet", "ben").identify(5, "ben"), 10),
+        (Lab::default().alias(10, &ben, "anna").unlink(80, &ben, "anna"), 80),
+    ] {
+        let mut graph = lab.graph();
+        assert_eq!(graph.check(Command::Alias { from: &phone, to: &ben }).unwrap(), None);
+        assert_eq!(graph.newest(), Some(Nanos::new(newest)));
+    }
+}
+
+#[test]
+fn an_unlink_takes_no_place_and_a_pair_without_one_is_listed_once() {
+    let (x, b, v) = (device("x"), device("b"), user("v"));
+    let lab = Lab::default().unlink(5, &x, "anna").link(10, "a", "anna");
+    let rule = Graph::new(&lab, 2).check(Command::Alias { from: &b, to: &user("anna") }).unwrap();
+    assert_eq!(rule, None);
+    let lab = lab.link(20, "b", "anna");
+    assert_eq!(ids(&Graph::new(&lab, 2).members(&user("anna")).unwrap()), ["anna", "a", "b"]);
+    let lab = lab.alias(30, &v, "anna").alias(40, &v, "anna");
+    assert_eq!(lab.listed_with(2), [(5, IdentityRule::NotBound), (30, IdentityRule::NoPlace)]);
+}
+
+#[test]
+fn a_user_who_was_made_twice_is_minted_from_the_first_on() {
+    let lab = Lab::default().create(10, "v").identify(20, "v").create(30, "v");
+    assert!(lab.graph().state(&user("v")).unwrap().identified_by.is_none());
+    assert!(lab.listed().is_empty());
 }

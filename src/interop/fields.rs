@@ -8,6 +8,10 @@ use crate::limits::Limits;
 
 /// Most characters of an unknown field's name that an error quotes.
 const SHOWN_CHARS_MAX: usize = 64;
+/// Most characters of a path that an error quotes.
+const PATH_CHARS_MAX: usize = 128;
+/// How the reason begins of a text that is nested deeper than any store takes.
+const TOO_DEEP: &str = "is nested deeper than";
 
 const NOT_AN_OBJECT: &str = "must be an object";
 
@@ -25,15 +29,25 @@ pub(super) fn parse(json: &[u8], what: &'static str) -> Result<Object> {
     match Value::from_json(json, &unlimited) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::invalid(what, "must be a JSON object")),
+        Err(Error::Invalid { field, reason }) if reason.starts_with(TOO_DEEP) => {
+            Err(Error::invalid(relative(&field), too_deep()))
+        }
         Err(Error::Invalid { field, reason }) => Err(Error::Invalid { field: relative(&field), reason }),
         Err(error) => Err(error),
     }
 }
 
-/// A path without its first word, which stands for the text as a whole.
+/// What is wrong with a text that is nested too deep, with the limit that its envelope has.
+fn too_deep() -> String {
+    format!("{TOO_DEEP} an envelope may be, {} levels if no other limit is set", Limits::default().depth_max)
+}
+
+/// A path without its first word, which stands for the text as a whole, and cut where it is long.
 fn relative(field: &str) -> Cow<'static, str> {
     let inner = field.strip_prefix("value").filter(|inner| !inner.is_empty()).unwrap_or(field);
-    Cow::Owned(inner.strip_prefix('.').unwrap_or(inner).to_owned())
+    let inner = inner.strip_prefix('.').unwrap_or(inner);
+    let cut = inner.char_indices().nth(PATH_CHARS_MAX).and_then(|(end, _)| inner.get(..end));
+    Cow::Owned(cut.map_or_else(|| inner.to_owned(), |cut| format!("{cut}...")))
 }
 
 /// Takes a field out; null is the same as absent.

@@ -39,11 +39,11 @@
 //! originalTimestamp), which no wrong clock of a device disturbs. Else the first of `timestamp`, `originalTimestamp`,
 //! `sentAt` and `receivedAt` is taken. A time that cannot be read or has no offset does not count, and stays in
 //! `context.segment`; a call where none counts is refused. The times that count are not kept beside the one that was
-//! made of them: `sentAt` is another at each retry, and a retry must stay the same event.
+//! made of them: `sentAt` is another at each retry, and a retry must stay the same event. So where a time of sending or
+//! of receipt took part, a call whose `messageId` was stored before is compared with the first one without their times.
 //!
 //! A host that takes calls from devices itself may say when it received them. That counts as `receivedAt` where a
-//! call has none, so that the formula holds and no call is without a time. A retry then has another time, though, and
-//! is a use of its `messageId` for something else.
+//! call has none, so that the formula holds and no call is without a time.
 //!
 //! # Trust
 //!

@@ -48,6 +48,9 @@ pub enum OnCorruption {
     /// Damage inside a sealed segment is found when it is first read, and is a gap from then on; nothing is set aside,
     /// and nothing of the segment is changed. Where its index has to be made anew, it is made of the readable part, in
     /// memory, each time the store is opened, and the gap is in the [`RecoveryReport`].
+    ///
+    /// Such damage keeps nobody from writing, whatever else is damaged that was made of the segment. An event whose
+    /// `messageId` stands only in what cannot be read is not known any more and is stored when it is given again.
     Quarantine,
 }
 

@@ -208,6 +208,11 @@ impl Segment {
         *self.file.lock() = None;
     }
 
+    /// Whether what cannot be read of it is a gap.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.on_corruption == OnCorruption::Quarantine
+    }
+
     /// The frame with this ordinal, which begins at `offset`.
     ///
     /// The first read of a frame of a sealed segment checks it by `pread`; later ones trust the mapping.

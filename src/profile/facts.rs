@@ -152,8 +152,7 @@ pub(super) fn is_known(row: &RowRef<'_>, (other_row, fact): (&RowRef<'_>, &Kept<
     let (mut of_kind, mut greatest) = (0, None);
     for kept in row.kept_facts().filter(|kept| (kept.act, kept.side) == (fact.act, fact.side)) {
         let kept_order = row.order(kept.order);
-        if kept.said() == fact.said()
-            && (kept_order == order || (fact.act == Act::Linked && kept_order < order))
+        if kept.said() == fact.said() && (kept_order == order || (fact.other.is_some() && kept_order < order))
         {
             return true;
         }

@@ -3,9 +3,9 @@
 //! - A plain set or unset beats an entry of `traitsOnce`.
 //! - Among plain ones the greatest (order, value) wins, among once ones the least order and then the greatest value.
 //! - The least identify order stays.
-//! - Every fact of identity stays, but of the links between the same two ids only the least, and of one kind on one end
-//!   no more than the [`IDENTITY_FACTS_MAX`] least: a device that all users of a host share would else have a row that
-//!   grows, and is written anew, with every one of them.
+//! - Of the facts of identity of one kind between the same two ids the least stays, and of one kind on one end no more
+//!   than the [`IDENTITY_FACTS_MAX`] least: a device that all users of a host share would else have a row that grows, and
+//!   is written anew, with every one of them.
 //! - What the least sign-up says of traits stays; between equal orders, the join of both.
 //! - A cursor is that of the greatest (seq, state).
 
@@ -248,10 +248,10 @@ impl Joiner {
             let Some(fact) = (if side == Side::Left { lefts.next() } else { rights.next() }) else {
                 continue;
             };
-            // They come in rising order, so that the first link between two ids is the least.
+            // They come in rising order, so that the first of a kind between two ids is the least.
             let is_known = last.is_some_and(|(last_side, last)| {
                 let (last, fact) = ((pick(last_side, left, right), &last), (pick(side, left, right), &fact));
-                if fact.1.act == Act::Linked {
+                if fact.1.other.is_some() {
                     last.1.said() == fact.1.said()
                 } else {
                     facts::compare(last, fact) == Ordering::Equal

@@ -276,6 +276,11 @@ impl Blocks {
         self.remade.get().and_then(Option::as_ref).ok_or(damage)
     }
 
+    /// Whether a block of it was found damaged and the file could not be made anew.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.remade.get(), Some(None))
+    }
+
     #[cold]
     fn leads_out(&self, offset: u64) -> Error {
         self.corrupt(offset, "an entry leads out of the file")

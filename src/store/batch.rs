@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::ack::Ack;
-use super::drafts::Drafts;
+use super::drafts::{Drafts, Refused};
 use super::writer::Workspace;
 use crate::envelope::{Accepted, Envelope};
 use crate::error::{Error, Result};
@@ -72,6 +72,8 @@ impl<'a> CursorKey<'a> {
 pub struct Batch {
     store: Store,
     workspace: Option<Box<Workspace>>,
+    /// What the last commit refused.
+    refused: Vec<(usize, Refused)>,
 }
 
 impl std::fmt::Debug for Batch {
@@ -87,7 +89,7 @@ impl Batch {
             workspace.drafts.clear();
             workspace
         });
-        Self { store, workspace }
+        Self { store, workspace, refused: Vec::new() }
     }
 
     /// Checks an envelope and adds it. After an error the batch is as it was.
@@ -257,8 +259,9 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// As [`Store::append`]; [`Error::InBatch`] names the event whose project belongs to another organisation, and
-    /// [`Error::TooLarge`] is a batch that no segment can hold. Nothing is stored then.
+    /// As [`Store::append`]; [`Error::InBatch`] names the first event whose project belongs to another organisation, or
+    /// whose message id was used before with other content, and [`Error::TooLarge`] is a batch that no segment can hold.
+    /// Nothing is stored then.
     ///
     /// # Examples
     ///
@@ -280,7 +283,8 @@ impl Batch {
         self.commit_and_clear()
     }
 
-    /// As [`Batch::commit`], and leaves the batch empty to be filled again; after an error it is as it was.
+    /// As [`Batch::commit`], and leaves the batch empty to be filled again; after an error it is as it was, and
+    /// [`Batch::refused`] tells which events are to blame.
     ///
     /// # Errors
     ///
@@ -309,10 +313,45 @@ impl Batch {
         let writer = self.store.writer()?;
         let Some(workspace) = &mut self.workspace else { return Err(Error::ReadOnly) };
         let drafts = &mut workspace.drafts;
-        let appended = writer.append(drafts)?;
+        self.refused.clear();
+        let appended = writer.append(drafts).inspect_err(|error| {
+            self.refused = drafts.refused(error, |project_id| writer.state.organisation_of(project_id));
+        })?;
         let acks = drafts.acks(&appended, writer.epoch);
         drafts.clear();
         Ok(acks)
+    }
+
+    /// The events that the last commit refused, each by its place in the batch and with what is wrong with it.
+    ///
+    /// The commit's error names the first one; these are all that were found to have the same kind of fault, a message id
+    /// that was used before with other content or a project of another organisation, in rising order. Without them the
+    /// batch may be stored. There are none after a commit that went well or failed for another reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use envelog::{Envelope, Error, Store, Uuid};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let placed = Envelope::new(Uuid::from_u128(1), Uuid::from_u128(2), "billing", "order.placed");
+    /// let events: Vec<Envelope> = [("m_1", 10), ("m_1", 20), ("m_2", 30), ("m_1", 40)]
+    ///     .map(|(id, amount)| placed.clone().message_id(id).property("amount", amount))
+    ///     .into();
+    /// let mut batch = store.batch();
+    /// for event in &events {
+    ///     batch.push(event)?;
+    /// }
+    /// assert!(matches!(batch.commit_and_clear(), Err(Error::InBatch { index: 1, .. })));
+    /// let refused: Vec<usize> = batch.refused().map(|(index, _)| index).collect();
+    /// assert_eq!(refused, [1, 3]);
+    ///
+    /// let taken = events.iter().enumerate().filter(|(index, _)| !refused.contains(index));
+    /// assert_eq!(store.append_batch(taken.map(|(_, event)| event))?.len(), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn refused(&self) -> impl Iterator<Item = (usize, Error)> {
+        self.refused.iter().map(|(index, refused)| (*index, refused.error()))
     }
 
     fn drafts(&mut self) -> Result<&mut Drafts> {

@@ -1,6 +1,8 @@
 //! Envelopes and cursors on their way into the log: accepted, encoded and checksummed before any lock is taken.
 
 mod fates;
+mod refused;
+mod twins;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,15 +11,16 @@ use self::fates::Fate;
 use crate::dedupe::{IdTable, MessageHash, MessageHasher};
 use crate::envelope::fact::Fact;
 use crate::envelope::{Accepted, Notes};
-use crate::error::{Error, Result};
+use crate::error::{Error, FirstUse, Result};
 use crate::format::cursor::CursorKeys;
 use crate::format::frame::{FrameFlags, FrameKind, HEADER_LEN};
 use crate::format::keys::EventKeys;
 use crate::index::IdHashes;
 use crate::log::Draft;
-use crate::types::Position;
+use crate::store::repeats::OnIdConflict;
 
 pub(super) use self::fates::Content;
+pub(super) use self::refused::Refused;
 
 /// The organisation that a project's envelopes name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +44,8 @@ struct Item {
     /// Whether the event states a fact of identity.
     is_fact: bool,
     fate: Fate,
-    /// An event with the same message id and other content is stored here, the first one; with seq 0 where it is one of
-    /// this batch.
-    conflict: Option<Position>,
+    /// Where the first event is that has the same message id and other content.
+    conflict: Option<FirstUse>,
 }
 
 /// Encoded frames in one buffer, used again from one append to the next.
@@ -52,13 +54,15 @@ pub(super) struct Drafts {
     hash_key: [u8; 16],
     /// None where message ids are not looked up.
     hasher: Option<MessageHasher>,
+    /// What happens to an event that conflicts.
+    on_conflict: OnIdConflict,
     bytes: Vec<u8>,
     items: Vec<Item>,
     /// One for each item.
     hints: Vec<IdHashes>,
     /// One for each project and organisation that come together, with the index of the first item where they do.
     bindings: Vec<(usize, Binding)>,
-    /// Items by the hashes of their message ids, where more than one may have any.
+    /// The first item of each hash of message ids, where more than one may have any.
     ids: IdTable,
     /// Items whose hash an earlier one has.
     twins: Vec<usize>,
@@ -70,10 +74,11 @@ pub(super) struct Drafts {
 
 impl Drafts {
     /// Nothing yet, for the store with this key of the hashes of ids.
-    pub(super) fn new(hash_key: [u8; 16], hasher: Option<MessageHasher>) -> Self {
+    pub(super) fn new(hash_key: [u8; 16], hasher: Option<MessageHasher>, on_conflict: OnIdConflict) -> Self {
         Self {
             hash_key,
             hasher,
+            on_conflict,
             bytes: Vec::new(),
             items: Vec::new(),
             hints: Vec::new(),
@@ -147,8 +152,9 @@ impl Drafts {
         let item = self.items.len() - 1;
         if self.ids.get(hash).next().is_some() {
             self.twins.push(item);
+        } else {
+            self.ids.insert(hash, u32::try_from(item).unwrap_or(u32::MAX - 1));
         }
-        self.ids.insert(hash, u32::try_from(item).unwrap_or(u32::MAX - 1));
     }
 
     fn push_keys(&mut self, accepted: &Accepted) -> Result<Option<MessageHash>> {

@@ -98,7 +98,10 @@ impl Writer {
                     looked.sealed = ids.look_up(&drafts.undecided(), looked.sealed, &mut found)?;
                 }
                 (None, Some(Pause::Found(through))) => looked.recent = through,
-                (None, Some(Pause::Conflict)) => return Err(conflict(drafts, alone.is_some())),
+                (None, Some(Pause::Conflict)) => {
+                    drafts.refuse_copies();
+                    return Err(conflict(drafts, alone.is_some()));
+                }
                 (None, None) => return Ok(nothing()),
             }
             self.weigh(drafts, alone, &mut found)?;
@@ -216,7 +219,7 @@ impl<'a> Content<'a> {
 }
 
 /// What one event is to another. Address hashes are not compared, nor timestamps where one of the two was stamped.
-fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
+pub(super) fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
     let (a, b) = (&one.keys, &other.keys);
     if a.project_id != b.project_id || a.message_id != b.message_id {
         return Likeness::None;
@@ -230,12 +233,18 @@ fn likeness(one: &Content<'_>, other: &Content<'_>) -> Likeness {
 }
 
 impl Writer {
-    /// The first visible event of a project with this message id, whatever its content, among those that are looked at.
+    /// The first visible event of a project with this message id that is `wanted`, whatever its content otherwise, among
+    /// those that are looked at.
     ///
     /// # Errors
     ///
     /// Those of reading the runs of ids, and a record that may have the id.
-    pub(super) fn first_with_id(&self, project_id: &[u8; 16], message_id: &str) -> Result<Option<Position>> {
+    pub(super) fn first_with_id(
+        &self,
+        project_id: &[u8; 16],
+        message_id: &str,
+        is_wanted: impl Fn(&EventKeys<'_>) -> bool,
+    ) -> Result<Option<Position>> {
         let Some(ids) = self.ids.as_deref() else { return Ok(None) };
         self.log.check_running()?;
         let wanted = std::iter::once((0, ids.hasher.hash(project_id, message_id)));
@@ -253,7 +262,9 @@ impl Writer {
             self.log.wait_kept(seq)?;
             let has_id = self.state.with_frame(seq, |frame| {
                 let keys = Content::of_frame(frame).map(|content| content.keys);
-                keys.is_some_and(|keys| keys.project_id == *project_id && keys.message_id == Some(message_id))
+                keys.is_some_and(|keys| {
+                    keys.project_id == *project_id && keys.message_id == Some(message_id) && is_wanted(&keys)
+                })
             })?;
             if has_id == Some(true) {
                 return Ok(Some(self.state.position_of(seq)));
@@ -278,7 +289,7 @@ mod tests {
     }
 
     fn first(store: &Store, id: &str) -> Option<Position> {
-        store.writer().unwrap().first_with_id(&PROJECT.into_bytes(), id).unwrap()
+        store.writer().unwrap().first_with_id(&PROJECT.into_bytes(), id, |_| true).unwrap()
     }
 
     #[test]
@@ -301,7 +312,7 @@ mod tests {
             assert_eq!(first(&store, &format!("m{number}")), Some(*position));
         }
         assert_eq!(first(&store, "n"), None);
-        assert_eq!(store.writer().unwrap().first_with_id(&[9; 16], "m0").unwrap(), None);
+        assert_eq!(store.writer().unwrap().first_with_id(&[9; 16], "m0", |_| true).unwrap(), None);
         store.close().unwrap();
         drop(store);
         let store = options().dedupe(Dedupe::Off).open(directory.path()).unwrap();

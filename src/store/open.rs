@@ -118,6 +118,7 @@ pub(super) fn open_writer(disk: Arc<dyn Disk>, options: Options) -> Result<Store
         queue,
         sealer: Mutex::new(Some(thread)),
         workspaces: Mutex::new(Vec::new()),
+        signing_in: Mutex::new(()),
         was_told: AtomicBool::new(false),
     };
     tell(&report, watch);

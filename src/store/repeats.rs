@@ -1,15 +1,19 @@
 //! Message ids that were stored before: what is looked up, what a repeat means, and the runs of sealed segments.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::dedupe::{MessageHash, MessageHasher, Run};
 use crate::error::Result;
-use crate::format::manifest::IdsRun;
+use crate::format::manifest::{GapRange, IdsRun};
 use crate::types::Seq;
+
+use super::shelf::Shelf;
+
+mod salvage;
 
 /// How far back a `messageId` is looked up before an event is stored.
 ///
@@ -59,7 +63,7 @@ pub enum Dedupe {
 /// # Examples
 ///
 /// ```
-/// use envelog::{Error, Note, OnIdConflict, Options, Uuid};
+/// use envelog::{Error, FirstUse, Note, OnIdConflict, Options, Uuid};
 ///
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let path = directory.path().join("data");
@@ -68,7 +72,7 @@ pub enum Dedupe {
 /// let shop = store.scope(org, project, "billing");
 /// let first = shop.track("order.placed").user("u_1").message_id("m_1").append()?.position;
 /// let other = shop.track("order.placed").user("u_2").message_id("m_1").append();
-/// assert!(matches!(other, Err(Error::IdConflict { first: at }) if at == first));
+/// assert!(matches!(other, Err(Error::IdConflict { first: at }) if at == FirstUse::Stored(first)));
 /// store.close()?;
 /// # drop((store, shop));
 ///
@@ -114,6 +118,10 @@ pub(super) struct MessageIds {
     sealed: RwLock<Arc<SealedIds>>,
     /// `through` of these, for those who hold the log's lock.
     through: AtomicU64,
+    /// The segments that the ids of a lost run are gathered from, and their gaps; only where damage is quarantined.
+    salvage: OnceLock<(Arc<Shelf>, Vec<GapRange>)>,
+    /// Held by whoever gathers them.
+    salvaging: Mutex<()>,
 }
 
 impl MessageIds {
@@ -125,7 +133,8 @@ impl MessageIds {
             Dedupe::Off => return None,
         };
         let (sealed, through) = (RwLock::default(), AtomicU64::new(0));
-        Some(Self { hasher, on_conflict, last_segments, sealed, through })
+        let (salvage, salvaging) = (OnceLock::new(), Mutex::new(()));
+        Some(Self { hasher, on_conflict, last_segments, sealed, through, salvage, salvaging })
     }
 
     /// Of so many sealed segments, how many of the first are not looked at.
@@ -194,14 +203,32 @@ impl MessageIds {
     ///
     /// # Errors
     ///
-    /// Those of reading a run.
+    /// Those of reading a run. Where damage is quarantined, a run that is lost is none: the ids that its segments still
+    /// tell are found.
     pub(super) fn look_up(
         &self,
         wanted: &(impl Iterator<Item = (usize, MessageHash)> + Clone),
         after: Seq,
         found: &mut Vec<(usize, Seq)>,
     ) -> Result<Seq> {
-        let sealed = Arc::clone(&self.sealed.read());
+        let known = found.len();
+        loop {
+            let sealed = Arc::clone(&self.sealed.read());
+            match self.look_up_in(&sealed, wanted, after, found) {
+                // Ends, as a run that is lost goes off the list.
+                Err(error) if self.go_on_without_lost(&sealed.runs, &error)? => found.truncate(known),
+                looked => return looked,
+            }
+        }
+    }
+
+    fn look_up_in(
+        &self,
+        sealed: &SealedIds,
+        wanted: &(impl Iterator<Item = (usize, MessageHash)> + Clone),
+        after: Seq,
+        found: &mut Vec<(usize, Seq)>,
+    ) -> Result<Seq> {
         let from = match (self.last_segments, sealed.last.front()) {
             (None, _) => after.next(),
             (Some(_), Some(first)) => after.next().max(*first),

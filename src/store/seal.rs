@@ -14,12 +14,13 @@ use super::repeats::MessageIds;
 use super::shelf::{Mending, Shelved};
 use super::state::ReadState;
 use crate::error::{Error, Result};
+use crate::format::manifest::SealedSegment;
 use crate::format::names::FileName;
 use crate::index::ActiveIndex;
 use crate::limits::UNSEALED_ROLLED_MAX;
 use crate::log::manifest_file::ManifestFile;
 use crate::log::{Marks, PoisonOnPanic, RollGate, Rolled, sync_rolled};
-use crate::profile::{self, Frozen};
+use crate::profile::{self, Frozen, Run};
 use crate::storage::{self, Disk};
 use crate::trace;
 
@@ -109,6 +110,11 @@ impl SealQueue {
     pub(super) fn stop(&self) {
         self.state.lock().stopping = true;
         self.work.notify_all();
+    }
+
+    /// Whether someone waits for the sealer to end.
+    fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
     }
 
     /// The next job, which stays in the queue until it is finished; `None` at the end.
@@ -239,7 +245,8 @@ impl Sealer {
     /// Replaces a damaged file by the same bytes as they were written, and reads from it again.
     fn mend(&self, mending: &Mending) -> Result<()> {
         let (derived, manifest) = (self.derived(), self.manifest.current());
-        let write = || storage::write_file_atomic(&*self.disk, &mending.file.to_string(), &mending.bytes);
+        let Some(bytes) = &mending.bytes else { return self.split_lost(mending.file) };
+        let write = || storage::write_file_atomic(&*self.disk, &mending.file.to_string(), bytes);
         match mending.file {
             FileName::Index(id) => {
                 let listed = manifest.segments.iter().find(|listed| listed.id == id);
@@ -269,6 +276,14 @@ impl Sealer {
             FileName::Segment(_) => {}
         }
         Ok(())
+    }
+
+    /// Takes a run of message ids off the list that cannot be made anew, and writes those of its segments.
+    fn split_lost(&self, file: FileName) -> Result<()> {
+        let (FileName::IdsRun(number), Some(ids)) = (file, &self.ids) else { return Ok(()) };
+        let manifest = self.manifest.current();
+        let listed = manifest.ids.iter().find(|run| run.number == number);
+        listed.map_or(Ok(()), |listed| self.derived().split_lost_ids(listed, ids))
     }
 
     fn seal(&self, job: &SealJob) -> Result<()> {
@@ -323,17 +338,32 @@ impl Sealer {
             // It costs nothing but the room; the next one tries again.
             trace::warn!(SEAL, error = trace::shown(&error); "profile runs could not be merged");
         }
-        if let Some(Err(error)) = ids.map(|ids| derived.compact_ids(ids)) {
+        if let Some(Err(error)) = ids.map(|ids| derived.compact_ids(ids, || !self.queue.is_stopping())) {
             // As above.
             trace::warn!(SEAL, error = trace::shown(&error); "runs of message ids could not be merged");
         }
         Ok(())
     }
 
+    /// The last runs between which there is no segment without one. A run over such a segment would be believed to have
+    /// its facts.
+    fn without_hole<'r>(&self, runs: &'r [Arc<Run>]) -> &'r [Arc<Run>] {
+        let manifest = self.manifest.current();
+        let is_hole = |older: &Run, newer: &Run| {
+            let is_between = |segment: &SealedSegment| {
+                older.last_seq() < segment.base_seq && segment.last_seq() < newer.first_seq()
+            };
+            manifest.segments.iter().any(is_between)
+        };
+        let holes = runs.windows(2).rposition(|two| matches!(two, [older, newer] if is_hole(older, newer)));
+        runs.get(holes.map_or(0, |hole| hole + 1)..).unwrap_or_default()
+    }
+
     /// Merges runs until there are few.
     fn compact(&self, derived: &Derived<'_>) -> Result<()> {
         loop {
             let runs = self.state.profiles.lock().runs().to_vec();
+            let runs = self.without_hole(&runs);
             let lengths: Vec<u64> = runs.iter().map(|run| run.file_len()).collect();
             let Some(inputs) = profile::choose(&lengths).and_then(|range| runs.get(range)) else {
                 return Ok(());

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 
 use super::derive::{self, index_origin};
 use super::seal::SealQueue;
-use crate::dedupe::{self, MessageHasher};
+use crate::dedupe::MessageHasher;
 use crate::error::{Error, Result};
 use crate::format::manifest::{IdsRun, ProfileRun, SealedSegment};
 use crate::format::names::FileName;
@@ -38,7 +38,8 @@ pub(super) struct Shelved {
 #[derive(Debug)]
 pub(super) struct Mending {
     pub(super) file: FileName,
-    pub(super) bytes: Arc<[u8]>,
+    /// None where they cannot be had: the file goes off the list.
+    pub(super) bytes: Option<Arc<[u8]>>,
 }
 
 /// The sealed segments of an open store.
@@ -82,7 +83,7 @@ impl Shelf {
     }
 
     /// The segments of the frames from one seq to another.
-    fn between(&self, first_seq: Seq, last_seq: Seq) -> Vec<Shelved> {
+    pub(super) fn between(&self, first_seq: Seq, last_seq: Seq) -> Vec<Shelved> {
         let is_in = |shelved: &&Shelved| {
             first_seq <= shelved.footer.base_seq && shelved.footer.last_seq() <= last_seq
         };
@@ -99,9 +100,18 @@ impl Shelf {
         self.rebuilt.fetch_add(1, Ordering::Relaxed);
         trace::warn!(SEAL, file = trace::shown(file); "a damaged file was made anew from the log by the read that met it");
         if let Some(queue) = &self.queue {
-            queue.mend(Mending { file, bytes: Arc::clone(&bytes) });
+            queue.mend(Mending { file, bytes: Some(Arc::clone(&bytes)) });
         }
         bytes
+    }
+
+    /// A damaged file cannot be made anew, and what is left of its content is in memory.
+    pub(super) fn lost(&self, file: FileName) {
+        self.rebuilt.fetch_add(1, Ordering::Relaxed);
+        trace::warn!(SEAL, file = trace::shown(file); "a damaged file cannot be made anew, as the log is damaged too");
+        if let Some(queue) = &self.queue {
+            queue.mend(Mending { file, bytes: None });
+        }
     }
 }
 
@@ -139,13 +149,7 @@ impl Remake for RemakeIds {
         for Shelved { footer, segment } in shelf.between(listed.first_seq, listed.last_seq) {
             derive::ids::gather(&segment, footer.end, hasher, &mut entries)?;
         }
-        let origin = dedupe::Origin {
-            store_id: shelf.store_id,
-            hash_check: hasher.check(),
-            number: listed.number,
-            first_seq: listed.first_seq,
-            last_seq: listed.last_seq,
-        };
+        let origin = derive::ids::origin(shelf.store_id, hasher, listed);
         let name = FileName::IdsRun(listed.number);
         let file = MemoryFile::new(name.to_string());
         let made = derive::ids::write(&file, &origin, &mut entries)?;

@@ -69,23 +69,34 @@ impl ReadState {
     pub(super) fn organisation_of(&self, project_id: &[u8; 16]) -> Result<Option<[u8; 16]>> {
         let snapshot = self.snapshot()?;
         for handle in snapshot.segments.iter() {
-            let index = handle.index_until(snapshot.visible);
-            let Some(project) = index.project(project_id)? else { continue };
-            for event_type in index.types(project)? {
-                for ordinal in index.postings(event_type.no)? {
-                    let frame = match handle.segment.frame(ordinal, index.offset(ordinal)?) {
-                        Ok(frame) => frame,
-                        Err(Error::Gap { .. }) => continue,
-                        Err(error) => return Err(error),
-                    };
-                    if let Some(keys) = EventKeys::parse(frame.keys()) {
-                        return Ok(Some(keys.org_id));
-                    }
-                }
+            match organisation_in(handle, snapshot.visible, project_id) {
+                Ok(None) => {}
+                // The index cannot be made anew, as its segment is damaged too.
+                Err(Error::Corrupt { .. }) if handle.segment.is_quarantined() => {}
+                found => return found,
             }
         }
         Ok(None)
     }
+}
+
+/// The organisation that a visible event of a project in one segment names.
+fn organisation_in(handle: &SegmentHandle, visible: Seq, project_id: &[u8; 16]) -> Result<Option<[u8; 16]>> {
+    let index = handle.index_until(visible);
+    let Some(project) = index.project(project_id)? else { return Ok(None) };
+    for event_type in index.types(project)? {
+        for ordinal in index.postings(event_type.no)? {
+            let frame = match handle.segment.frame(ordinal, index.offset(ordinal)?) {
+                Ok(frame) => frame,
+                Err(Error::Gap { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(keys) = EventKeys::parse(frame.keys()) {
+                return Ok(Some(keys.org_id));
+            }
+        }
+    }
+    Ok(None)
 }
 
 impl ReadState {
@@ -116,9 +127,12 @@ impl ReadState {
         if ordinal.get() >= index.frames() {
             return Ok(None);
         }
-        match handle.segment.frame(ordinal, index.offset(ordinal)?) {
+        let frame = index.offset(ordinal).and_then(|offset| handle.segment.frame(ordinal, offset));
+        match frame {
             Ok(frame) => Ok(Some(look(&frame))),
             Err(Error::Gap { .. }) => Ok(None),
+            // The index cannot be made anew, as its segment is damaged too.
+            Err(Error::Corrupt { .. }) if handle.segment.is_quarantined() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Writer {
     pub(super) sealer: Mutex<Option<JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a workspace moves between the pool and its user as a pointer")]
     pub(super) workspaces: Mutex<Vec<Box<Workspace>>>,
+    /// Held while a visitor's id is looked up by message id and, where there is none, made.
+    pub(super) signing_in: Mutex<()>,
     /// Whether the host has closed the store itself, and knows what came of it.
     pub(super) was_told: AtomicBool,
 }
@@ -67,9 +69,15 @@ impl Writer {
             Box::new(Workspace {
                 scratch: self.acceptor.scratch(),
                 accepted: Accepted::default(),
-                drafts: Drafts::new(self.state.hash_key, self.ids.as_ref().map(|ids| ids.hasher)),
+                drafts: self.drafts(),
             })
         })
+    }
+
+    fn drafts(&self) -> Drafts {
+        let ids = self.ids.as_deref();
+        let on_conflict = ids.map(|ids| ids.on_conflict).unwrap_or_default();
+        Drafts::new(self.state.hash_key, ids.map(|ids| ids.hasher), on_conflict)
     }
 
     pub(super) fn put_back(&self, workspace: Box<Workspace>) {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use envelog::testing::{SimDisk, SimRng};
+use envelog::testing::{FaultKind, FaultPlan, OpMask, SimDisk, SimRng};
 use envelog::{
-    Ack, CursorKey, DateTime, Dedupe, Durability, Envelope, Error, Note, Notes, OnIdConflict, Options,
-    Position, Store, Uuid, VerifyLevel,
+    Ack, Batch, CursorKey, DateTime, Dedupe, Durability, Envelope, Error, FirstUse, Note, Notes,
+    OnIdConflict, Options, Position, Store, Uuid, VerifyLevel,
 };
 
 use crate::support::{LEVELS, index};
@@ -43,7 +43,7 @@ fn is_duplicate_of(ack: &Ack, first: Position) -> bool {
 
 fn conflict(error: &Error) -> Option<Position> {
     match error {
-        Error::IdConflict { first } => Some(*first),
+        Error::IdConflict { first: FirstUse::Stored(first) } => Some(*first),
         _ => None,
     }
 }
@@ -108,17 +108,20 @@ fn a_repeat_stores_nothing_and_gives_the_first_position_at_every_level() {
 
 #[test]
 fn an_id_is_one_of_its_project() {
-    let store = Store::in_memory().unwrap();
-    let first = store.append(placed("m", 1)).unwrap();
-    let there = Envelope::new(ORG, OTHER_PROJECT, "billing", "order.placed").message_id("m");
-    assert_eq!(store.append(&there).unwrap().notes, Notes::NONE);
-    assert!(store.append(&there).unwrap().notes.contains(Note::Duplicate));
-    assert!(is_duplicate_of(&store.append(placed("m", 1)).unwrap(), first.position));
-    let without = Envelope::new(ORG, PROJECT, "billing", "order.placed").at(at(0));
-    for _ in 0..2 {
-        assert_eq!(store.append(&without).unwrap().notes, Notes::NONE, "without an id nothing repeats");
+    // Also where all ids have one hash.
+    for bits in [64, 0] {
+        let store = options().id_hash_bits(bits).open_in_memory().unwrap();
+        let first = store.append(placed("m", 1)).unwrap();
+        let there = Envelope::new(ORG, OTHER_PROJECT, "billing", "order.placed").message_id("m");
+        assert_eq!(store.append(&there).unwrap().notes, Notes::NONE);
+        assert!(store.append(&there).unwrap().notes.contains(Note::Duplicate));
+        assert!(is_duplicate_of(&store.append(placed("m", 1)).unwrap(), first.position));
+        let without = Envelope::new(ORG, PROJECT, "billing", "order.placed").at(at(0));
+        for _ in 0..2 {
+            assert_eq!(store.append(&without).unwrap().notes, Notes::NONE, "without an id nothing repeats");
+        }
+        assert_eq!(events(&store), 4);
     }
-    assert_eq!(events(&store), 4);
 }
 
 #[test]
@@ -240,7 +243,17 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
     assert_eq!((batch.len(), events(&store)), (3, 1), "the batch is as it was");
     assert!(matches!(batch.commit(), Err(Error::InBatch { index: 1, .. })));
     match store.append_batch([placed("x", 1), placed("y", 1), placed("x", 2)]) {
-        Err(Error::InBatch { index: 2, source }) => assert_eq!(conflict(&source).unwrap().seq.get(), 0),
+        Err(Error::InBatch { index: 2, source }) => {
+            assert!(matches!(*source, Error::IdConflict { first: FirstUse::InBatch(0) }), "{source}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // Only what is stored is repeated: the second is a repeat of the first, and the third has another time than that.
+    let stamped = Envelope::new(ORG, PROJECT, "billing", "order.placed").message_id("z");
+    match store.append_batch([stamped.clone().at(at(5)), stamped.clone(), stamped.at(at(6))]) {
+        Err(Error::InBatch { index: 2, source }) => {
+            assert!(matches!(*source, Error::IdConflict { first: FirstUse::InBatch(0) }), "{source}");
+        }
         other => panic!("{other:?}"),
     }
     // The first copy that is stored is told, also where the batch has one as well.
@@ -249,6 +262,95 @@ fn a_conflict_in_a_batch_stores_nothing_of_it_and_names_the_event() {
         other => panic!("{other:?}"),
     }
     assert_eq!(events(&store), 1);
+}
+
+#[test]
+fn a_conflict_names_the_first_use_and_says_once_that_nothing_was_stored() {
+    let store = Store::in_memory().unwrap();
+    let told = |events: &[Envelope]| store.append_batch(events).unwrap_err().to_string();
+    let conflict = "messageId was used before with other content";
+    assert_eq!(
+        told(&[placed("x", 1), placed("y", 1), placed("x", 2)]),
+        format!(
+            "envelope 2 of the batch: {conflict}, by envelope 0 of the batch; nothing of the batch was stored"
+        )
+    );
+    store.append(placed("y", 7)).unwrap();
+    assert_eq!(
+        told(&[placed("x", 1), placed("y", 1)]),
+        format!("envelope 1 of the batch: {conflict}, at position 1.1; nothing of the batch was stored")
+    );
+    let alone = store.append(placed("y", 8)).unwrap_err().to_string();
+    assert_eq!(alone, format!("{conflict}, at position 1.1; nothing was stored"));
+}
+
+/// What the last commit refused, by its place: where the first use is, or none for another organisation.
+fn refused(batch: &Batch) -> Vec<(usize, Option<FirstUse>)> {
+    let first = |error: Error| match error {
+        Error::IdConflict { first } => Some(first),
+        Error::Invalid { field, .. } if field == "orgId" => None,
+        other => panic!("{other}"),
+    };
+    batch.refused().map(|(at, error)| (at, first(error))).collect()
+}
+
+#[test]
+fn all_events_that_a_commit_refuses_are_told_and_without_them_the_batch_is_stored() {
+    let store = Store::in_memory().unwrap();
+    let first = store.append(placed("a", 1)).unwrap().position;
+    let events = [
+        placed("a", 2),
+        placed("b", 1),
+        placed("b", 2),
+        placed("a", 1),
+        placed("b", 2),
+        placed("b", 1),
+        placed("b", 3),
+        placed("a", 2),
+        placed("c", 1),
+    ];
+    let mut batch = store.batch();
+    for event in &events {
+        batch.push(event).unwrap();
+    }
+    assert_eq!(refused(&batch), []);
+    assert!(matches!(batch.commit_and_clear(), Err(Error::InBatch { index: 0, .. })));
+    let (stored, within) = (Some(FirstUse::Stored(first)), Some(FirstUse::InBatch(1)));
+    let all = [(0, stored), (2, within), (4, within), (6, within), (7, stored)];
+    assert_eq!(refused(&batch), all);
+    assert!(batch.commit_and_clear().is_err());
+    assert_eq!(refused(&batch), all, "the same again");
+
+    let mut batch = store.batch();
+    for (at, event) in events.iter().enumerate() {
+        if all.iter().all(|(refused, _)| *refused != at) {
+            batch.push(event).unwrap();
+        }
+    }
+    let acks = batch.commit_and_clear().unwrap();
+    let repeats: Vec<bool> = acks.iter().map(|ack| ack.notes.contains(Note::Duplicate)).collect();
+    assert_eq!(repeats, [false, true, true, false]);
+    assert_eq!((refused(&batch), store.stats().unwrap().events), (vec![], 3));
+}
+
+#[test]
+fn all_events_of_other_organisations_are_told_whether_their_projects_are_new_or_not() {
+    let store = Store::in_memory().unwrap();
+    let of = |org: u128, project: u128| {
+        Envelope::new(Uuid::from_u128(org), Uuid::from_u128(project), "billing", "order.placed").user("u_1")
+    };
+    store.append(of(1, 2)).unwrap();
+    let mut batch = store.batch();
+    // One project is stored, another one is new.
+    for (org, project) in [(7, 5), (1, 2), (8, 2), (9, 5), (9, 2), (7, 5), (8, 2), (8, 5), (1, 2)] {
+        batch.push(&of(org, project)).unwrap();
+    }
+    assert!(matches!(batch.commit_and_clear(), Err(Error::InBatch { index: 2, .. })));
+    assert_eq!(refused(&batch), [2, 3, 4, 6, 7].map(|at| (at, None)));
+    let mut alone = store.batch();
+    alone.push(&of(9, 2)).unwrap();
+    assert!(matches!(alone.commit_and_clear(), Err(Error::Invalid { .. })));
+    assert_eq!(refused(&alone), [(0, None)]);
 }
 
 #[test]
@@ -280,6 +382,8 @@ fn with_store_both_contents_are_kept_and_each_repeats_its_own() {
     let store = options().open_on(&disk).unwrap();
     check(&store);
     assert_eq!(conflict(&store.append(placed("m", 4)).unwrap_err()), Some(one.position));
+    let acks = store.append_batch([placed("m", 2), placed("n", 1)]).unwrap();
+    assert!(is_duplicate_of(&acks[0], other.position) && acks[1].notes == Notes::NONE);
 }
 
 #[test]
@@ -378,9 +482,11 @@ fn with_last_segments_only_those_are_looked_at() {
     assert!(known > 10);
     all_repeat(&store, i64::try_from(known).unwrap(), &old[known..]);
     let before = events(&store);
-    let again = store.append(placed("m0", 0)).unwrap();
-    assert!(!again.notes.contains(Note::Duplicate));
-    assert_eq!(events(&store), before + 1);
+    for number in [0, known - 1] {
+        let again = store.append(placed(&format!("m{number}"), i64::try_from(number).unwrap())).unwrap();
+        assert!(!again.notes.contains(Note::Duplicate), "m{number}");
+    }
+    assert_eq!(events(&store), before + 2);
     store.close().unwrap();
     drop(store);
 
@@ -395,6 +501,72 @@ fn with_last_segments_only_those_are_looked_at() {
 
     let store = options().open_on(&disk).unwrap();
     all_repeat(&store, 1, &old[1..]);
+}
+
+#[test]
+fn with_last_segments_an_opening_reads_the_ids_of_those_alone() {
+    let disk = SimDisk::default();
+    let store = options().dedupe(Dedupe::Off).open_on(&disk).unwrap();
+    let old = fill(&store, 0, 3);
+    let base = store.segments().unwrap()[1].base_seq;
+    store.close().unwrap();
+    drop(store);
+    let store = options().dedupe(Dedupe::LastSegments(2)).open_on(&disk).unwrap();
+    assert_eq!(store.recovery().rebuilt.len(), 2);
+    let known = old.iter().position(|position| position.seq >= base).unwrap();
+    all_repeat(&store, i64::try_from(known).unwrap(), &old[known..]);
+    let number = i64::try_from(known - 1).unwrap();
+    let again = store.append(placed(&format!("m{number}"), number)).unwrap();
+    assert_eq!(again.notes, Notes::NONE, "no earlier one is looked at");
+}
+
+#[test]
+fn segments_with_and_without_ids_may_follow_each_other() {
+    let disk = SimDisk::default();
+    // Sealed segments without any id.
+    let without = |store: &Store, segments: u64| {
+        let wanted = store.stats().unwrap().sealed_segments + segments;
+        while store.stats().unwrap().sealed_segments < wanted {
+            let event = Envelope::new(ORG, PROJECT, "billing", "order.placed");
+            store.append(event.property("text", "x".repeat(2_000)).at(at(0))).unwrap();
+            store.wait_sealed().unwrap();
+        }
+    };
+    let store = options().open_on(&disk).unwrap();
+    without(&store, 2);
+    let one = fill(&store, 0, 1);
+    without(&store, 2);
+    let next = i64::try_from(one.len()).unwrap();
+    let two = fill(&store, next, 1);
+    without(&store, 2);
+    let all = |store: &Store| {
+        all_repeat(store, 0, &one);
+        all_repeat(store, next, &two);
+    };
+    all(&store);
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(Store::verify_on(&disk, VerifyLevel::Deep).unwrap().findings, []);
+    let store = options().open_on(&disk).unwrap();
+    assert!(store.recovery().rebuilt.is_empty());
+    all(&store);
+    store.close().unwrap();
+    drop(store);
+
+    // Ids that nobody wanted lie between segments without any: they are not taken for segments without ids.
+    let store = options().dedupe(Dedupe::Off).open_on(&disk).unwrap();
+    let last = next + i64::try_from(two.len()).unwrap();
+    let three = fill(&store, last, 1);
+    without(&store, 1);
+    store.close().unwrap();
+    drop(store);
+    let store = options().dedupe(Dedupe::LastSegments(0)).open_on(&disk).unwrap();
+    without(&store, 2);
+    store.close().unwrap();
+    drop(store);
+    let store = options().open_on(&disk).unwrap();
+    all(&store);
+    all_repeat(&store, last, &three);
 }
 
 #[test]
@@ -566,4 +738,58 @@ fn tickets_of_repeats_wait_for_the_first_copy() {
         before = Some(ack.position);
     }
     assert_eq!(events(&store), 100);
+}
+
+#[test]
+fn whatever_was_told_before_a_power_cut_each_id_is_stored_once_after_it() {
+    const IDS: i64 = 40;
+    for level in LEVELS {
+        let (mut cuts, mut repeats) = (0, 0);
+        for after_ops in 0..16 {
+            let disk = SimDisk::default();
+            let open =
+                |disk: &SimDisk| options().tiny_segments(8192).durability(level).open_on(disk).unwrap();
+            let store = open(&disk);
+            store.append(placed("first", -1)).unwrap();
+            let (kind, ops) = (FaultKind::PowerCut, OpMask::CHANGES);
+            disk.fail(FaultPlan { after_ops, kind, sticky: true, ops });
+            // Several threads give the same ids until the first error.
+            let give = |thread: i64| {
+                let store = &store;
+                move || {
+                    let event = |number: i64| placed(&format!("m{number}"), number);
+                    let ticket = |number| store.submit(event(number)).and_then(envelog::Ticket::wait);
+                    let give = |number| {
+                        if (number + thread) % 3 == 0 { ticket(number) } else { store.append(event(number)) }
+                    };
+                    (0..IDS).map_while(|number| Some((number, give(number).ok()?))).collect::<Vec<_>>()
+                }
+            };
+            let told: Vec<(i64, Ack)> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|thread| scope.spawn(give(thread))).collect();
+                threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+            });
+            drop(store);
+            let Some(cut) = disk.at_power_cut() else { continue };
+            cuts += 1;
+            let store = open(&cut.crash(&mut SimRng::new(after_ops)));
+            for (number, ack) in told.iter().filter(|_| level == Durability::Synced) {
+                let event = store.project(PROJECT).get(ack.position).unwrap().unwrap();
+                assert_eq!(event.message_id(), Some(format!("m{number}").as_str()), "after {after_ops}");
+            }
+            repeats += told.iter().filter(|(_, ack)| ack.notes.contains(Note::Duplicate)).count();
+            let before = events(&store);
+            let again =
+                || (0..IDS).map(|number| store.append(placed(&format!("m{number}"), number)).unwrap());
+            let new = again().filter(|ack| !ack.notes.contains(Note::Duplicate)).count() as u64;
+            assert_eq!(events(&store), before + new);
+            assert!(again().all(|ack| ack.notes.contains(Note::Duplicate)));
+            let ids = IDS.unsigned_abs();
+            assert!(
+                (ids..=ids + 1).contains(&events(&store)),
+                "each id once, and the first event where it survived"
+            );
+        }
+        assert!(cuts > 8 && repeats > 0, "{level:?}: {cuts} cuts, {repeats} repeats");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod histories;
+mod many;
 mod model;
 pub(crate) mod naive;
 pub(crate) mod store;

@@ -28,6 +28,7 @@ mod long_tail;
 mod manners;
 mod model;
 mod packaging;
+mod pinned;
 mod privacy;
 mod quarantine;
 mod reading;

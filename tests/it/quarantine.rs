@@ -1,9 +1,12 @@
 //! A damaged sealed segment, opened with damage quarantined: what is lost is a gap, and nothing else fails.
 
-use envelog::testing::SimDisk;
-use envelog::{Envelope, Error, EventRef, OnCorruption, Options, Store, Uuid};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::support::frames;
+use envelog::testing::SimDisk;
+use envelog::{DateTime, Envelope, Error, EventRef, Note, OnCorruption, Options, Store, Uuid};
+
+use crate::support::{Suite, count, frames};
 
 const ORG: Uuid = Uuid::from_u128(1);
 const PROJECT: Uuid = Uuid::from_u128(2);
@@ -247,4 +250,166 @@ fn the_loss_of_the_first_sector_of_a_segment_is_refused_and_quarantine_loses_not
             }
         }
     }
+}
+
+/// The profile runs that a store has on its disk.
+fn profile_runs(disk: &SimDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.starts_with("profiles-")).collect()
+}
+
+#[test]
+fn facts_of_a_damaged_segment_are_in_no_run_and_are_not_forgotten() {
+    let disk = closed_store();
+    let mut bytes = disk.file_bytes(DAMAGED).unwrap();
+    let damaged = frames(&bytes)[5];
+    bytes[damaged + 20] ^= 0x20;
+    disk.set_file_bytes(DAMAGED, &bytes);
+    for name in profile_runs(&disk) {
+        disk.remove_file(&name);
+    }
+    let profiles = |store: &Store| store.project(PROJECT).view().unwrap().profiles_canonical_json();
+    let mut expected = 0;
+    for opening in 0..8 {
+        let store = quarantine().open_on(&disk).unwrap();
+        let (numbers, _) = shown(&store);
+        if opening == 0 {
+            expected = numbers.len();
+            assert!(expected as u64 >= EVENTS - 1);
+        }
+        assert_eq!(numbers.len(), expected, "opening {opening}");
+        for number in &numbers {
+            let profile = store.project(PROJECT).profile(format!("u_{number}").as_str()).unwrap();
+            assert_eq!(profile.is_some(), number.is_multiple_of(3), "opening {opening}: u_{number}");
+        }
+        // More segments than are sealed one by one, so that runs are merged.
+        for number in 0..60 {
+            store.append(envelope(EVENTS + 60 * opening + number)).unwrap();
+        }
+        expected += 60;
+        store.wait_sealed().unwrap();
+        let sound = profiles(&store).unwrap();
+        store.close().unwrap();
+        drop(store);
+        // Each run can be made anew from its own segments.
+        let damaged = disk.kill();
+        let runs = profile_runs(&damaged);
+        assert!(!runs.is_empty());
+        for name in &runs {
+            flip(&damaged, name, 300, 1);
+        }
+        let store = quarantine().open_on(&damaged).unwrap();
+        assert_eq!(profiles(&store).unwrap_or_else(|error| panic!("opening {opening}: {error}")), sound);
+    }
+    assert!(profile_runs(&disk).len() < 8, "runs are merged");
+}
+
+const RETRIED: i64 = 600;
+
+/// Events that are given twice.
+fn retried(number: i64) -> Envelope {
+    let time = DateTime::from_timestamp(1_700_000_000 + number, 0).unwrap();
+    let placed = Envelope::new(ORG, PROJECT, "shop", "order.placed").user("u").at(time);
+    placed.property("number", number).message_id(format!("m{number}"))
+}
+
+fn with_ids() -> Options {
+    quarantine().tiny_segments(16 * 1024)
+}
+
+/// A closed store of events with ids in several segments.
+fn store_with_ids() -> SimDisk {
+    let disk = SimDisk::default();
+    let store = with_ids().open_on(&disk).unwrap();
+    for number in 0..RETRIED {
+        store.append(retried(number)).unwrap();
+        if number % 50 == 0 {
+            store.wait_sealed().unwrap();
+        }
+    }
+    store.wait_sealed().unwrap();
+    store.close().unwrap();
+    assert!(store.stats().unwrap().sealed_segments >= 5);
+    disk
+}
+
+fn flip(disk: &SimDisk, name: &str, at: usize, bit: u8) {
+    let mut bytes = disk.file_bytes(name).unwrap();
+    bytes[at] ^= bit;
+    disk.set_file_bytes(name, &bytes);
+}
+
+fn runs_of_ids(disk: &SimDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.starts_with("ids-")).collect()
+}
+
+#[test]
+fn damage_in_a_run_of_ids_and_in_its_segment_keeps_nobody_from_writing() {
+    // In the filter and in the entries.
+    for from_end in [false, true] {
+        let disk = store_with_ids();
+        flip(&disk, "seg-1.log", 3000, 1);
+        let runs = runs_of_ids(&disk);
+        assert!(!runs.is_empty());
+        for run in &runs {
+            let len = disk.file_bytes(run).unwrap().len();
+            flip(&disk, run, if from_end { len - 100 } else { 200 }, 1);
+        }
+        for opening in 0..3 {
+            let store = with_ids().open_on(&disk).unwrap();
+            for number in 0..100 {
+                let ack = store.append(retried(1_000_000 * (opening + 1) + number)).unwrap();
+                assert!(!ack.notes.contains(Note::Duplicate), "opening {opening}");
+            }
+            // What the damaged segment does not tell any more is stored again, and once.
+            let again = (0..RETRIED)
+                .filter(|number| !store.append(retried(*number)).unwrap().notes.contains(Note::Duplicate));
+            assert_eq!(again.count(), usize::from(opening == 0), "opening {opening}");
+            // The sealer has taken what is lost off the list.
+            store.wait_sealed().unwrap();
+            assert!(runs.iter().any(|run| disk.file_bytes(run).is_none()), "opening {opening}");
+            store.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn random_damage_in_segments_and_in_what_is_made_of_them_keeps_nobody_from_writing() {
+    let sound = store_with_ids();
+    let suite =
+        Suite { name: "lost ids", wanted: count(25, 100, 5_000), least: 10, cap: Duration::from_secs(20) };
+    suite.run(|case, rng| {
+        let disk = sound.kill();
+        let names = disk.names();
+        let mut damage = |name: &String, from: usize| {
+            let len = disk.file_bytes(name).unwrap().len();
+            let at = from + usize::try_from(rng.below((len - from) as u64)).unwrap();
+            flip(&disk, name, at, 1 << rng.below(8));
+        };
+        let logs: Vec<&String> = names.iter().filter(|name| name.ends_with(".log")).collect();
+        let sealed = logs.len() - 1;
+        damage(logs[usize::try_from(case).unwrap() % sealed], 600);
+        damage(logs[usize::try_from(case / 2).unwrap() % sealed], 600);
+        for name in names.iter().filter(|name| name.starts_with("ids-") || name.ends_with(".idx")) {
+            damage(name, 0);
+        }
+        let what = format!("case {case}");
+        let store = with_ids().open_on(&disk).unwrap();
+        let append = |store: &Store, number| {
+            let ack =
+                store.append(retried(number)).unwrap_or_else(|error| panic!("{what}: {number}: {error}"));
+            ack.notes.contains(Note::Duplicate)
+        };
+        let fresh: BTreeSet<i64> = (0..RETRIED).filter(|number| !append(&store, *number)).collect();
+        assert!(fresh.len() < 200, "{what}: {} events are not known any more", fresh.len());
+        assert!((0..RETRIED).all(|number| append(&store, number)), "{what}: at once");
+        store.wait_sealed().unwrap();
+        assert!((0..RETRIED).all(|number| append(&store, number)), "{what}: with what the sealer made");
+        store.close().unwrap();
+        drop(store);
+        let store = with_ids().open_on(&disk).unwrap();
+        assert!((0..RETRIED).all(|number| append(&store, number)), "{what}: after opening again");
+        assert!(!append(&store, 1_000_000), "{what}");
+        store.close().unwrap();
+        1
+    });
 }

@@ -113,7 +113,7 @@ pub(crate) struct ActArgs {
     /// Id of this act, which makes it harmless to repeat: the same command with the same id stores nothing again.
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
-    /// Organisation of the project, where the project is new; the store is made where it is missing.
+    /// Organisation of the project, where the project is new; sign-up and alias then make a store that is missing.
     #[arg(long, value_name = "UUID")]
     org: Option<Uuid>,
     #[command(flatten)]
@@ -142,7 +142,7 @@ impl FromStr for TraitChoice {
 
 /// Signs a user up.
 pub(crate) fn sign_up(cli: &Cli, arguments: &SignUpArgs) -> Outcome {
-    act(cli, &arguments.act, |scope| {
+    act(cli, &arguments.act, Make::IfMissing, |scope| {
         let mut act = scope.sign_up(&arguments.user);
         for TraitChoice { name, value } in &arguments.traits {
             act = act.set(name, value.clone());
@@ -156,7 +156,7 @@ pub(crate) fn sign_up(cli: &Cli, arguments: &SignUpArgs) -> Outcome {
 
 /// Joins a member to a user.
 pub(crate) fn alias(cli: &Cli, arguments: &AliasArgs) -> Outcome {
-    act(cli, &arguments.act, |scope| {
+    act(cli, &arguments.act, Make::IfMissing, |scope| {
         let mut act = scope.alias(arguments.member.person(), &arguments.to);
         if let Some(id) = &arguments.act.message_id {
             act = act.message_id(id);
@@ -167,7 +167,8 @@ pub(crate) fn alias(cli: &Cli, arguments: &AliasArgs) -> Outcome {
 
 /// Takes a member from its user.
 pub(crate) fn unlink(cli: &Cli, arguments: &UnlinkArgs) -> Outcome {
-    act(cli, &arguments.act, |scope| {
+    // In a new store nobody belongs to anybody.
+    act(cli, &arguments.act, Make::Never, |scope| {
         let mut act = scope.unlink(arguments.member.person(), &arguments.from);
         if let Some(id) = &arguments.act.message_id {
             act = act.message_id(id);
@@ -176,11 +177,24 @@ pub(crate) fn unlink(cli: &Cli, arguments: &UnlinkArgs) -> Outcome {
     })
 }
 
+/// Whether an act makes the store that it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Make {
+    /// Where it is missing and the act begins a project.
+    IfMissing,
+    Never,
+}
+
 /// Opens the store, does the act, and writes where it stands. It is durable when that is told.
-fn act(cli: &Cli, arguments: &ActArgs, act: impl FnOnce(&Scope) -> envelog::Result<Ack>) -> Outcome {
+fn act(
+    cli: &Cli,
+    arguments: &ActArgs,
+    make: Make,
+    act: impl FnOnce(&Scope) -> envelog::Result<Ack>,
+) -> Outcome {
     let options = Options::new()
         // A project that is new, in a store that may be.
-        .create(arguments.org.is_some() && cli.project.is_some())
+        .create(make == Make::IfMissing && arguments.org.is_some() && cli.project.is_some())
         .on_corruption(cli.on_corruption());
     let store = arguments.secret.apply(options)?.open(cli.store()?)?;
     reading::tell_damage(&store);

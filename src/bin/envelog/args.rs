@@ -202,9 +202,10 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write the envelopes again as NDJSON, in the order in which they were stored.
     ///
-    /// Without --project it is the whole store. Importing the output into a store with the same secret and exporting it
-    /// from there gives the same bytes: addresses were hashed when they were stored and stay the same tokens, and all
-    /// other text is as it was given.
+    /// Without --project it is the whole store. Importing the output into a new store with the same secret and exporting
+    /// it from there gives the same bytes: addresses were hashed when they were stored and stay the same tokens, and all
+    /// other text is as it was given. Where a messageId stands on more than one event, which a store that looks ids up
+    /// takes only once, that needs import --dedupe off.
     #[command(after_help = examples::EXPORT, arg = format_of(&[FormatChoice::Ndjson]).default_value("ndjson"))]
     Export(ExportArgs),
     /// Count events, or distinct users.
@@ -273,10 +274,10 @@ pub(crate) enum Command {
     #[command(after_help = bench::EXAMPLES, arg = no_project())]
     Bench(BenchArgs),
     /// Write a script that completes the tool's command lines in a shell.
-    #[command(after_help = shell::COMPLETIONS_EXAMPLES)]
+    #[command(after_help = shell::COMPLETIONS_EXAMPLES, args = [no_store(), no_project()])]
     Completions(CompletionsArgs),
     /// Write the tool's manual page.
-    #[command(after_help = shell::MAN_EXAMPLES)]
+    #[command(after_help = shell::MAN_EXAMPLES, args = [no_store(), no_project()])]
     Man(ManArgs),
 }
 

@@ -37,6 +37,7 @@ const SHAPE: Shape = Shape {
     first: Some("properties"),
     known: None,
     then: &["projectId", "id", "module", "eventType"],
+    breaks: &[],
 };
 
 /// What programs see of an event that read no JSON.

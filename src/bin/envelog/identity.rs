@@ -54,9 +54,14 @@ const CONFLICTS: &[Column] = &[
     Column { name: "messageId", title: "message id" },
 ];
 
-/// Who stays whole, where a terminal is narrow: the rule goes on in the next line.
-const CONFLICTS_SHAPE: Shape =
-    Shape { is_cut: false, first: Some("messageId"), known: None, then: &["rule", "userId", "member"] };
+/// Types and the words of rules stay whole, where a terminal is narrow: rules and then ids go on in the next line.
+const CONFLICTS_SHAPE: Shape = Shape {
+    is_cut: false,
+    first: Some("messageId"),
+    known: None,
+    then: &["rule"],
+    breaks: &["userId", "member"],
+};
 
 /// Say whose an event is, and why.
 ///

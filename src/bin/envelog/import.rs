@@ -49,7 +49,7 @@ const SYNC_INTERVAL_BYTES: u64 = 16 * 1024 * 1024;
 pub(crate) fn run(cli: &Cli, arguments: &ImportArgs) -> Outcome {
     let form = Form::of(cli, arguments)?;
     let options = Options::new().durability(durability(arguments.durability)).dedupe(arguments.dedupe.into());
-    let options = arguments.secret.apply(options)?;
+    let options = arguments.secret.apply(options.scrub_text(arguments.scrub_text))?;
     if arguments.dry_run {
         return dry::run(cli, options, form, arguments);
     }
@@ -286,6 +286,7 @@ impl<'s> Import<'s> {
         match why {
             Refusal::TooLong => self.rejects.add_too_long(line),
             Refusal::Broken(error) => self.rejects.add(line, *call, error),
+            Refusal::SameId(first) => self.rejects.add_same_id(line, *call, *first),
             Refusal::TooMany => {
                 let reason =
                     "the calls of the line are too many to be stored at once; make more lines of them";

@@ -78,7 +78,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Demo(arguments) => demo::run(cli, arguments),
         Command::Verify(arguments) => verify::run(cli, arguments),
         Command::Bench(arguments) => bench::run(cli, arguments),
-        Command::Completions(arguments) => shell::completions(arguments),
-        Command::Man(arguments) => shell::man(arguments),
+        Command::Completions(arguments) => shell::completions(cli, arguments),
+        Command::Man(arguments) => shell::man(cli, arguments),
     }
 }

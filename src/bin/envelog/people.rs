@@ -97,7 +97,7 @@ const PROFILES: &[Column] = &[
 
 /// The traits of one user are many, and `profile` shows all.
 const PROFILES_SHAPE: Shape =
-    Shape { is_cut: true, first: Some("traits"), known: None, then: &["anonymousId", "userId"] };
+    Shape { is_cut: true, first: Some("traits"), known: None, then: &["anonymousId", "userId"], breaks: &[] };
 
 const NAMES: &[Column] = &[
     Column { name: "trait", title: "trait" },

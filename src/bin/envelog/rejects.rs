@@ -158,6 +158,12 @@ impl Rejects {
         }
     }
 
+    /// Adds a line whose message id is that of another line with other content.
+    pub(crate) fn add_same_id(&mut self, line: &Line, call: Option<u64>, first: u64) {
+        let reason = format!("messageId was used before with other content, in line {first}");
+        self.add_reason(line, call, None, &reason);
+    }
+
     pub(crate) fn add_reason(&mut self, line: &Line, call: Option<u64>, field: Option<&str>, reason: &str) {
         self.pending_count += 1;
         if matches!(self.out, Out::First) && self.count_with_pending() > FIRST_MAX {

@@ -42,7 +42,8 @@ pub(crate) struct ManArgs {
 }
 
 /// Writes a completion script to standard output.
-pub(crate) fn completions(arguments: &CompletionsArgs) -> Outcome {
+pub(crate) fn completions(cli: &Cli, arguments: &CompletionsArgs) -> Outcome {
+    without_store_or_project(cli)?;
     let shell = match arguments.shell {
         ShellChoice::Bash => Shell::Bash,
         ShellChoice::Zsh => Shell::Zsh,
@@ -54,7 +55,8 @@ pub(crate) fn completions(arguments: &CompletionsArgs) -> Outcome {
 }
 
 /// Writes the manual page of the tool to standard output, or all pages into a directory.
-pub(crate) fn man(arguments: &ManArgs) -> Outcome {
+pub(crate) fn man(cli: &Cli, arguments: &ManArgs) -> Outcome {
+    without_store_or_project(cli)?;
     // The help of the tool is in the pages.
     let command = Cli::command().disable_help_subcommand(true);
     let Some(directory) = &arguments.dir else {
@@ -65,6 +67,13 @@ pub(crate) fn man(arguments: &ManArgs) -> Outcome {
     };
     let written = fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
     written.map_err(|error| Failure::io(&directory.display().to_string(), &error))
+}
+
+/// Refuses what names a store or something in it.
+fn without_store_or_project(cli: &Cli) -> Outcome {
+    let reason = "what is written is about the tool and no store";
+    cli.without_store(reason)?;
+    cli.without_project(reason)
 }
 
 fn write(bytes: &[u8]) -> Outcome {

@@ -11,7 +11,7 @@ use crate::args::Cli;
 use crate::counts::period_name;
 use crate::failure::Outcome;
 use crate::merged;
-use crate::output::{Cell, Column, Format, Output, bytes_for_people, grouped};
+use crate::output::{Cell, Column, Format, Output, Shape, bytes_for_people, grouped};
 use crate::reading;
 
 #[derive(Debug, Args)]
@@ -19,7 +19,8 @@ pub(crate) struct StatsArgs {
     /// A row for each segment instead; on a narrow terminal with days instead of times.
     #[arg(long, conflicts_with = "types")]
     segments: bool,
-    /// A row for each event type of each project instead; --project shows one project's.
+    /// A row for each event type of each project instead; --project shows one project's. On a narrow terminal with days
+    /// instead of times, and of several projects without.
     #[arg(long)]
     types: bool,
 }
@@ -70,6 +71,10 @@ const TYPES: &[Column] = &[
     Column { name: "first", title: "first (UTC)" },
     Column { name: "last", title: "last (UTC)" },
 ];
+
+/// On a narrow terminal an id that is broken cannot be copied, and a type that is broken not be read.
+const TYPES_SHAPE: Shape =
+    Shape { is_cut: false, first: None, known: None, then: &[], breaks: &["projectId"] };
 
 /// Writes the figures of the store.
 pub(crate) fn run(cli: &Cli, arguments: &StatsArgs) -> Outcome {
@@ -186,19 +191,22 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 
 fn types(cli: &Cli, store: &Store, output: &mut Output) -> Outcome {
     let projects = merged::projects(cli, store)?;
-    let skipped = usize::from(output.format().is_for_people() && projects.len() < 2);
-    let mut list = output.list(TYPES.get(skipped..).unwrap_or_default());
+    let is_narrow = output.is_narrow();
+    let is_of_one = projects.len() < 2;
+    let from = usize::from(output.format().is_for_people() && is_of_one);
+    let until = if is_narrow && !is_of_one { TYPES.len() - 2 } else { TYPES.len() };
+    let mut list = output.shaped_list(TYPES.get(from..until).unwrap_or_default(), TYPES_SHAPE);
     for project in projects {
         let id = project.id().to_string();
         for each in project.event_types()? {
-            let cells = [
-                Cell::Text(&id),
-                Cell::Text(&each.name),
-                Cell::Count(each.events),
-                Cell::Time(each.first),
-                Cell::Time(each.last),
-            ];
-            list.row(cells.get(skipped..).unwrap_or_default())?;
+            let [first_day, last_day] = [each.first, each.last].map(|time| period_name(Period::Day, time));
+            let [first, last] = if is_narrow {
+                [Cell::Text(&first_day), Cell::Text(&last_day)]
+            } else {
+                [Cell::Time(each.first), Cell::Time(each.last)]
+            };
+            let cells = [Cell::Text(&id), Cell::Text(&each.name), Cell::Count(each.events), first, last];
+            list.row(cells.get(from..until).unwrap_or_default())?;
         }
     }
     list.end()

@@ -156,8 +156,8 @@ impl Accepted {
         self.timestamp
     }
 
-    /// Tells whether the store's clock gave the timestamp. Such timestamps are not compared where a message id comes
-    /// again.
+    /// Tells whether a clock gave the timestamp that a retry of the event has another one of. Such timestamps are not
+    /// compared where a message id comes again.
     pub(crate) const fn is_stamped(&self) -> bool {
         self.stamped
     }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Segment, time};
+use super::Segment;
+use super::time::{self, Happened};
 use crate::envelope::{Envelope, EventType, Object, Value};
 use crate::error::{Error, Result};
 use crate::interop::fields::{missing, take, take_id, take_object, take_string};
@@ -73,7 +74,7 @@ pub(super) fn read(
     received_at: Option<DateTime<Utc>>,
 ) -> Result<Envelope> {
     let kind = Kind::take(&mut fields)?;
-    let timestamp = time::take(&mut fields, received_at)?;
+    let Happened { at, is_of_sending } = time::take(&mut fields, received_at)?;
     let event_type = match kind {
         Kind::Track => take_event(&mut fields)?,
         Kind::Identify => EventType::IDENTIFY.to_owned(),
@@ -86,7 +87,8 @@ pub(super) fn read(
         Kind::Identify | Kind::Alias => PROFILES,
         _ => &segment.module,
     };
-    let mut envelope = Envelope::new(segment.org_id, segment.project_id, module, event_type).at(timestamp);
+    let mut envelope = Envelope::new(segment.org_id, segment.project_id, module, event_type).at(at);
+    envelope.time_of_sending = is_of_sending.then_some(at);
     envelope.user_id = take_id(&mut fields, "userId")?;
     envelope.anonymous_id = take_id(&mut fields, "anonymousId")?;
     envelope.message_id = take_id(&mut fields, "messageId")?;

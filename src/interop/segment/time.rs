@@ -15,9 +15,17 @@ const MISSING: &str =
 const CORRECTED_OUT_OF_RANGE: &str =
     "would be receivedAt - (sentAt - originalTimestamp), which is outside the years 1970 to 2261";
 
+/// When a call happened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Happened {
+    pub(super) at: DateTime<Utc>,
+    /// Whether the time of sending or of receipt takes part, so that a retry has another time.
+    pub(super) is_of_sending: bool,
+}
+
 /// Takes the times that count out of a call, and says when it happened. `received_at` counts as `receivedAt` where
 /// the call has none that counts.
-pub(super) fn take(call: &mut Object, received_at: Option<DateTime<Utc>>) -> Result<DateTime<Utc>> {
+pub(super) fn take(call: &mut Object, received_at: Option<DateTime<Utc>>) -> Result<Happened> {
     let mut refused = None;
     let mut times = NAMES.map(|name| {
         let value = fields::take(call, name)?;
@@ -34,15 +42,17 @@ pub(super) fn take(call: &mut Object, received_at: Option<DateTime<Utc>>) -> Res
     if let (None, Some(given)) = (&received, received_at) {
         *received = Some(time::from_datetime(given).map_err(|reason| Error::invalid("receivedAt", reason))?);
     }
-    let time = match (*original, *sent, *received) {
-        (Some(original), Some(sent), Some(received)) => corrected(original, sent, received)?,
-        _ => timestamp
-            .or(*original)
-            .or(*sent)
-            .or(*received)
-            .ok_or_else(|| refused.unwrap_or_else(|| Error::invalid("timestamp", MISSING)))?,
+    let (time, is_of_sending) = match (*original, *sent, *received) {
+        (Some(original), Some(sent), Some(received)) => (corrected(original, sent, received)?, true),
+        _ => match (timestamp.or(*original), sent.or(*received)) {
+            (Some(own), _) => (own, false),
+            (None, Some(later)) => (later, true),
+            (None, None) => {
+                return Err(refused.unwrap_or_else(|| Error::invalid("timestamp", MISSING)));
+            }
+        },
     };
-    Ok(time::to_datetime(time))
+    Ok(Happened { at: time::to_datetime(time), is_of_sending })
 }
 
 fn read(value: &Value) -> Result<Nanos, &'static str> {

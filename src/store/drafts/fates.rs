@@ -3,12 +3,12 @@
 use super::{Drafts, Item};
 use crate::dedupe::MessageHash;
 use crate::envelope::{Accepted, Note, Notes};
+use crate::error::FirstUse;
 use crate::format::frame::{FrameFlags, FrameKind};
 use crate::format::keys::EventKeys;
 use crate::log::Appended;
 use crate::store::ack::Ack;
 use crate::store::append::fold_notes;
-use crate::store::once::Likeness;
 use crate::types::{Epoch, Position, Seq};
 
 /// What becomes of a frame.
@@ -103,7 +103,7 @@ impl Drafts {
         self.set_fate(item, Fate::Repeat(position));
     }
 
-    fn set_fate(&mut self, item: usize, fate: Fate) {
+    pub(super) fn set_fate(&mut self, item: usize, fate: Fate) {
         if let Some(item) = self.items.get_mut(item) {
             item.fate = fate;
             self.is_any_decided = true;
@@ -113,49 +113,25 @@ impl Drafts {
     /// Another event with its message id stands there.
     pub(in crate::store) fn conflicts(&mut self, item: usize, position: Position) {
         if let Some(item) = self.items.get_mut(item) {
-            let known = item.conflict.filter(|known| known.seq > Seq::ZERO);
-            item.conflict = Some(known.map_or(position, |known| known.min(position)));
+            let first = match item.conflict {
+                Some(FirstUse::Stored(known)) => known.min(position),
+                _ => position,
+            };
+            item.conflict = Some(FirstUse::Stored(first));
         }
     }
 
-    /// The first event that is to be stored and has the message id of another one, and where that stands.
-    pub(in crate::store) fn first_conflict(&self) -> Option<(usize, Position)> {
+    /// An earlier one of these has its message id; what is stored comes first.
+    pub(super) fn conflicts_with(&mut self, item: usize, earlier: usize) {
+        if let Some(item) = self.items.get_mut(item) {
+            item.conflict.get_or_insert(FirstUse::InBatch(earlier));
+        }
+    }
+
+    /// The first event that is to be stored and has the message id of another one, and where that is.
+    pub(in crate::store) fn first_conflict(&self) -> Option<(usize, FirstUse)> {
         let conflict = |item: &Item| item.conflict.filter(|_| item.fate == Fate::New);
         self.items.iter().enumerate().find_map(|(at, item)| Some((at, conflict(item)?)))
-    }
-
-    /// Compares events with each other whose message ids have one hash.
-    pub(in crate::store) fn settle_within(
-        &mut self,
-        likeness: impl Fn(&Content<'_>, &Content<'_>) -> Likeness,
-    ) {
-        for twin in 0..self.twins.len() {
-            let Some(at) = self.twins.get(twin).copied() else { continue };
-            let mut earlier: Vec<usize> = match self.items.get(at).filter(|item| item.fate == Fate::New) {
-                Some(Item { message: Some(hash), .. }) => {
-                    self.ids.get(*hash).map(|item| item as usize).filter(|item| *item < at).collect()
-                }
-                _ => Vec::new(),
-            };
-            earlier.sort_unstable();
-            for before in earlier {
-                if matches!(self.items.get(before), Some(Item { fate: Fate::RepeatOf(_), .. })) {
-                    continue;
-                }
-                let like = match (self.content(before, None), self.content(at, None)) {
-                    (Some(one), Some(other)) => likeness(&one, &other),
-                    _ => Likeness::None,
-                };
-                match like {
-                    Likeness::None => {}
-                    Likeness::Same => {
-                        self.set_fate(at, Fate::RepeatOf(before));
-                        break;
-                    }
-                    Likeness::Other => self.conflicts(at, Position { seq: Seq::ZERO, epoch: Epoch::FIRST }),
-                }
-            }
-        }
     }
 
     /// What an event says; of the one that was drafted alone, whose body is not here, with `alone`.

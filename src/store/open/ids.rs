@@ -6,9 +6,8 @@ use super::rebuild::{Rebuild, doubt};
 use crate::error::Result;
 use crate::format::manifest::{IdsRun, SealedSegment};
 use crate::format::names::FileName;
-use crate::log::open::salvage;
-use crate::log::{Rebuilt, Segment};
-use crate::store::derive::ids::{gather, list};
+use crate::log::{OnCorruption, Rebuilt, Segment};
+use crate::store::derive::ids::{Made, RUNS_MANY};
 use crate::store::repeats::MessageIds;
 
 impl Rebuild<'_> {
@@ -21,6 +20,9 @@ impl Rebuild<'_> {
             segments.extend(listed.map(|footer| (segment, footer)));
         }
         let sealed = segments;
+        if self.on_corruption == OnCorruption::Quarantine {
+            ids.salvage_from(Arc::clone(self.derived.shelf), current.gaps.clone());
+        }
         let doubted = self.open_listed(ids)?;
         let passed_over = ids.passed_over(sealed.len());
         for (segment, footer) in sealed.iter().skip(passed_over) {
@@ -34,7 +36,9 @@ impl Rebuild<'_> {
         for (_, footer) in &sealed {
             ids.add_segment(footer.base_seq, footer.last_seq());
         }
-        self.derived.compact_ids(ids)
+        // A few more than there should be are left to the sealer: an opening does not wait for them.
+        let is_many = self.derived.manifest.current().ids.len() > RUNS_MANY;
+        if is_many { self.derived.compact_ids(ids, || true) } else { Ok(()) }
     }
 
     /// Opens the listed runs; takes those that are not believed off the list and gives them.
@@ -70,30 +74,14 @@ impl Rebuild<'_> {
         ids: &MessageIds,
         was_doubted: bool,
     ) -> Result<()> {
-        let derived = self.derived;
-        let mut entries = Vec::new();
-        match gather(segment, footer.end, &ids.hasher, &mut entries) {
-            Ok(()) => {}
-            // No run is written: it would be believed also where the segment is whole again.
-            Err(error) if self.goes_on_after(&error) => {
-                for part in salvage(segment, footer, &derived.manifest.current().gaps)?.0 {
-                    ids.add_in_memory(derived.ids_in_memory(&ids.hasher, &part)?);
-                }
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+        let made = self.derived.make_ids_of_segment(segment, footer, ids, self.on_corruption)?;
+        if let Made::Listed(listed) = made
+            && listed.has_file()
+            && !was_doubted
+        {
+            let reason = "the manifest lists none for the segment".to_owned();
+            self.rebuilt.push(Rebuilt { file: FileName::IdsRun(listed.number).to_string(), reason });
         }
-        let seqs = (footer.base_seq, footer.last_seq());
-        let (listed, run) = derived.write_ids(&ids.hasher, seqs, &mut entries, 0)?;
-        if run.is_some() {
-            derived.disk.sync_dir()?;
-            if !was_doubted {
-                let reason = "the manifest lists none for the segment".to_owned();
-                self.rebuilt.push(Rebuilt { file: FileName::IdsRun(listed.number).to_string(), reason });
-            }
-        }
-        derived.manifest.update(|manifest| list(manifest, listed))?;
-        ids.relist(&derived.manifest.current().ids, run.map(|run| (listed.number, run)));
         Ok(())
     }
 }

@@ -12,11 +12,12 @@ use crate::profile::{ProfileMap, Run};
 use crate::storage;
 use crate::store::derive::{self, Derived};
 use crate::store::handle::SegmentHandle;
+use crate::types::Seq;
 
 /// Opens what is derived from sealed segments, and makes anew what is missing, stale or damaged.
 pub(super) struct Rebuild<'a> {
     pub(super) derived: Derived<'a>,
-    on_corruption: OnCorruption,
+    pub(super) on_corruption: OnCorruption,
     /// Whether files are written; else all is kept in memory.
     repair: bool,
     /// What was made anew.
@@ -90,7 +91,7 @@ impl<'a> Rebuild<'a> {
                 |run: &Arc<Run>| run.first_seq() <= footer.base_seq && footer.last_seq() <= run.last_seq();
             covering.iter().any(covers)
         };
-        let mut in_memory = self.no_facts();
+        let (mut in_memory, mut is_salvaged) = (self.no_facts(), false);
         for segment in sealed {
             let listed = current.segments.iter().find(|listed| listed.id == segment.id());
             let Some(footer) = listed.filter(|footer| !is_covered(footer)) else { continue };
@@ -101,6 +102,7 @@ impl<'a> Rebuild<'a> {
                 Ok(()) => {}
                 // No run is written: it would be believed also where the segment is whole again.
                 Err(error) if self.goes_on_after(&error) => {
+                    is_salvaged = true;
                     for part in salvage(segment, footer, &current.gaps)?.0 {
                         derive::fold_facts(&part, part.committed(), &mut in_memory)?;
                     }
@@ -115,6 +117,11 @@ impl<'a> Rebuild<'a> {
             }
         }
         runs.sort_by_key(|run| run.first_seq());
+        if self.repair && is_salvaged {
+            // A layer that no run takes in: a run has the facts of its own segments and no others, so that it can be
+            // made anew.
+            let _ = in_memory.freeze(Seq::new(u64::MAX));
+        }
         Ok(in_memory.with_runs(runs))
     }
 

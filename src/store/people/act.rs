@@ -8,13 +8,14 @@ use super::command::SignedIn;
 use super::decide::{Decided, decide};
 use crate::envelope::{Accepted, Envelope, EventType, Note, Notes};
 use crate::error::{Error, Result};
+use crate::format::keys::EventKeys;
 use crate::identity::Command;
 use crate::store::ack::Ack;
 use crate::store::drafts::Drafts;
 use crate::store::handle::SnapshotSource;
 use crate::store::scope::Scope;
 use crate::store::writer::{Workspace, Writer};
-use crate::types::Nanos;
+use crate::types::{Nanos, Seq};
 
 impl Scope {
     /// A random UUID as text.
@@ -25,29 +26,25 @@ impl Scope {
     }
 
     pub(super) fn sign_in(&self, envelope: &Envelope, user_id: String) -> Result<SignedIn> {
-        let known = |scope: &Self| scope.signed_in_before(envelope);
-        if let Some(before) = known(self)? {
+        // Two threads with one message id are to get one user, also where the store keeps both of two contents.
+        let writer = self.store().writer()?;
+        let _alone = envelope.message_id.is_some().then(|| writer.signing_in.lock());
+        if let Some(before) = self.signed_in_before(envelope)? {
             return Ok(before);
         }
-        match self.store().append_stamped(envelope, self.next_stamp()?) {
-            Ok(ack) => Ok(SignedIn { user_id, ack }),
-            // The same call on another thread was first.
-            Err(error @ Error::IdConflict { .. }) => known(self)?.ok_or(error),
-            Err(error) => Err(error),
-        }
+        let ack = self.store().append_stamped(envelope, self.next_stamp()?)?;
+        Ok(SignedIn { user_id, ack })
     }
 
     /// The user that an earlier call with the same message id made.
     fn signed_in_before(&self, envelope: &Envelope) -> Result<Option<SignedIn>> {
         let Some(message_id) = envelope.message_id.as_deref() else { return Ok(None) };
         let store = self.store();
-        let Some(position) = store.writer()?.first_with_id(&envelope.project_id.into_bytes(), message_id)?
-        else {
-            return Ok(None);
-        };
+        let made = |keys: &EventKeys<'_>| keys.event_type == EventType::ANONYMOUS_CREATED;
+        let first = store.writer()?.first_with_id(&envelope.project_id.into_bytes(), message_id, made)?;
+        let Some(position) = first else { return Ok(None) };
         let event = store.project(envelope.project_id).get(position)?;
-        let made = event.filter(|event| event.event_type() == EventType::ANONYMOUS_CREATED);
-        let user_id = made.and_then(|event| event.user_id().map(str::to_owned));
+        let user_id = event.and_then(|event| event.user_id().map(str::to_owned));
         let mut notes = Notes::NONE;
         notes.add(Note::Duplicate);
         Ok(user_id.map(|user_id| SignedIn { user_id, ack: Ack { position, notes } }))
@@ -84,8 +81,10 @@ impl Writer {
         later: &Cell<Option<Nanos>>,
     ) -> Result<Ack> {
         let project_id = accepted.project_id().into_bytes();
-        self.append_with_rule(accepted, drafts, |decisions| {
+        let rests_on = Cell::new(Seq::ZERO);
+        let outcome = self.append_with_rule(accepted, drafts, |decisions| {
             let snapshot = self.state.snapshot()?;
+            rests_on.set(decisions.staged_facts.last_seq());
             match decide(command, accepted.time(), snapshot, project_id, &decisions.staged_facts)? {
                 Decided::Taken => Ok(()),
                 Decided::Later(newest) => {
@@ -93,6 +92,11 @@ impl Writer {
                     Err(Error::invalid("timestamp", "must be later than the facts that the act rests on"))
                 }
             }
-        })
+        });
+        if matches!(outcome, Err(Error::Identity { .. })) {
+            // A refusal rests on what is visible, and durable at `Synced`, as an acceptance does.
+            self.log.wait_kept(rests_on.get())?;
+        }
+        outcome
     }
 }

@@ -8,60 +8,110 @@ use parking_lot::Mutex;
 use crate::identity::{MemberId, Who};
 use crate::profile::{Mark, ProfileMap};
 
-/// Most ids of all persons together that are kept.
-const IDS_MAX: usize = 100_000;
+/// Most ids and marks of all entries together that are kept.
+const SIZE_MAX: usize = 100_000;
 
-/// What came of the facts about persons, by an id that names them.
+/// What came of the facts about persons.
 ///
 /// An entry knows at which version of the rows it was made and which rows it rests on. It serves a view of any other
 /// version, earlier or later, as long as none of those rows changed in between.
 #[derive(Debug, Default)]
 pub(crate) struct PeopleCache(Mutex<Kept>);
 
+type Key = ([u8; 16], MemberId);
+
 #[derive(Debug, Default)]
 struct Kept {
-    persons: HashMap<([u8; 16], MemberId), Entry>,
-    /// Ids of all entries, and one for each entry.
-    ids: usize,
+    /// By the canonical id.
+    persons: HashMap<Key, Entry<Arc<Who>>>,
+    /// The canonical id of every other id.
+    canonical: HashMap<Key, Entry<MemberId>>,
+    /// Of all entries.
+    size: usize,
 }
 
 #[derive(Debug)]
-struct Entry {
-    who: Arc<Who>,
+struct Entry<T> {
+    outcome: T,
     version: u64,
     rests_on: Box<[Mark]>,
+    size: usize,
+}
+
+impl<T: Clone> Entry<T> {
+    fn outcome(&self, rows: &ProfileMap) -> Option<T> {
+        rows.is_as_of(self.version, &self.rests_on).then(|| self.outcome.clone())
+    }
 }
 
 impl PeopleCache {
-    /// The person whom an id names, as the rows have it.
-    pub(super) fn get(&self, project_id: [u8; 16], id: &MemberId, rows: &ProfileMap) -> Option<Arc<Who>> {
-        let kept = self.0.lock();
-        let entry = kept.persons.get(&(project_id, id.clone()))?;
-        rows.is_as_of(entry.version, &entry.rests_on).then(|| Arc::clone(&entry.who))
+    /// The person with this canonical id, as the rows have it; `None` where it is not known, or the id another's.
+    pub(super) fn person(
+        &self,
+        project_id: [u8; 16],
+        canonical: &MemberId,
+        rows: &ProfileMap,
+    ) -> Option<Arc<Who>> {
+        self.0.lock().persons.get(&(project_id, canonical.clone()))?.outcome(rows)
     }
 
-    /// Keeps a person that was folded from these rows.
-    pub(super) fn put(
+    /// The canonical id of the person whom an id names that is not canonical itself, as the rows have it.
+    pub(super) fn canonical(
         &self,
         project_id: [u8; 16],
         id: &MemberId,
         rows: &ProfileMap,
+    ) -> Option<MemberId> {
+        self.0.lock().canonical.get(&(project_id, id.clone()))?.outcome(rows)
+    }
+
+    /// Keeps a person that was folded from these rows.
+    pub(super) fn put_person(
+        &self,
+        project_id: [u8; 16],
+        canonical: MemberId,
+        rows: &ProfileMap,
         who: &Arc<Who>,
         rests_on: Box<[Mark]>,
     ) {
-        let ids = 1 + who.members.len() + rests_on.len();
-        if ids > IDS_MAX / 16 {
+        let size = who.members.len();
+        self.put((project_id, canonical), Arc::clone(who), size, rows, rests_on, |kept| &mut kept.persons);
+    }
+
+    /// Keeps to whom an id belongs.
+    pub(super) fn put_canonical(
+        &self,
+        project_id: [u8; 16],
+        id: MemberId,
+        rows: &ProfileMap,
+        canonical: MemberId,
+        rests_on: Box<[Mark]>,
+    ) {
+        self.put((project_id, id), canonical, 1, rows, rests_on, |kept| &mut kept.canonical);
+    }
+
+    fn put<T>(
+        &self,
+        key: Key,
+        outcome: T,
+        size: usize,
+        rows: &ProfileMap,
+        rests_on: Box<[Mark]>,
+        of: impl Fn(&mut Kept) -> &mut HashMap<Key, Entry<T>>,
+    ) {
+        let size = 1 + size + rests_on.len();
+        if size > SIZE_MAX / 16 {
             return;
         }
         let mut kept = self.0.lock();
-        if kept.ids + ids > IDS_MAX {
+        if kept.size + size > SIZE_MAX {
             // All are as good as new after one fold each; keeping count of their use would cost every read.
             *kept = Kept::default();
         }
-        let entry = Entry { who: Arc::clone(who), version: rows.version(), rests_on };
-        if let Some(old) = kept.persons.insert((project_id, id.clone()), entry) {
-            kept.ids -= 1 + old.who.members.len() + old.rests_on.len();
+        let entry = Entry { outcome, version: rows.version(), rests_on, size };
+        if let Some(old) = of(&mut kept).insert(key, entry) {
+            kept.size -= old.size;
         }
-        kept.ids += ids;
+        kept.size += size;
     }
 }

@@ -13,7 +13,8 @@ use super::facts::member_of;
 macro_rules! act_fields {
     () => {
         /// Sets the producer's id of this act, which makes a retry harmless: the same call with the same id stores
-        /// nothing, and answers with the first position and the note [`Note::Duplicate`](crate::Note::Duplicate).
+        /// nothing, and answers with the first position and the note [`Note::Duplicate`](crate::Note::Duplicate). With
+        /// [`Dedupe::Off`](crate::Dedupe::Off) no id is looked up, and a retry is another act.
         pub fn message_id(mut self, message_id: impl Into<String>) -> Self {
             self.envelope = self.envelope.message_id(message_id);
             self

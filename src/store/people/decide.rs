@@ -31,6 +31,11 @@ impl StagedFacts {
         self.0.push_back(StagedFact { seq, keys: keys.into(), body: body.into() });
     }
 
+    /// The seq of the last of them; 0 where there is none.
+    pub(in crate::store) fn last_seq(&self) -> Seq {
+        self.0.back().map_or(Seq::ZERO, |fact| fact.seq)
+    }
+
     /// Forgets what a view shows.
     pub(in crate::store) fn shown(&mut self, visible: Seq) {
         while self.0.front().is_some_and(|fact| fact.seq <= visible) {
@@ -44,8 +49,8 @@ struct AllFacts<'a> {
     view: &'a View,
     profiles: &'a ProfileMap,
     project_id: [u8; 16],
-    /// Links that no view shows yet.
-    links: Vec<identity::Fact>,
+    /// Those about two ids that no view shows yet.
+    staged: Vec<identity::Fact>,
 }
 
 impl FactSource for AllFacts<'_> {
@@ -53,10 +58,10 @@ impl FactSource for AllFacts<'_> {
         RowFacts { profiles: self.profiles, project_id: self.project_id }.facts(of)
     }
 
-    fn links(&self, device: &MemberId) -> Result<Vec<identity::Fact>> {
-        let mut links = ViewFacts(self.view).links(device)?;
-        links.extend(self.links.iter().filter(|link| link.member == *device).cloned());
-        Ok(links)
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<identity::Fact>> {
+        let mut facts = ViewFacts(self.view).all_facts(member, users)?;
+        facts.extend(self.staged.iter().filter(|fact| fact.member == *member).cloned());
+        Ok(facts)
     }
 }
 
@@ -83,18 +88,18 @@ pub(in crate::store) fn decide(
 ) -> Result<Decided> {
     check_ids(command)?;
     let (visible, mut profiles) = (snapshot.visible, snapshot.profiles.apart());
-    let mut links = Vec::new();
+    let mut pairs = Vec::new();
     for StagedFact { keys, body, .. } in staged.0.iter().filter(|fact| fact.seq > visible) {
         let Some(keys) = EventKeys::parse(keys).filter(|keys| keys.project_id == project_id) else {
             continue;
         };
-        links.extend(link_of(&keys, body));
+        pairs.extend(pair_of(&keys, body));
         for fragment in Fragment::of_frame(&keys, body) {
             let _ = profiles.apply(&fragment);
         }
     }
     let view = View::new(snapshot, project_id);
-    let source = AllFacts { view: &view, profiles: &profiles, project_id, links };
+    let source = AllFacts { view: &view, profiles: &profiles, project_id, staged: pairs };
     let mut graph = Graph::new(source, profiles.limits().members_max);
     if let Some(rule) = graph.check(command)? {
         return Err(Error::Identity { rule });
@@ -105,11 +110,11 @@ pub(in crate::store) fn decide(
     }
 }
 
-/// The link that an event states.
-fn link_of(keys: &EventKeys<'_>, body: &[u8]) -> Option<identity::Fact> {
+/// What an event states about two ids.
+fn pair_of(keys: &EventKeys<'_>, body: &[u8]) -> Option<identity::Fact> {
     let body = codec::decode(body).ok()?;
     let fact = Fact::of(keys.event_type, keys.user_id, keys.anonymous_id, &body)?;
     let message_id = keys.message_id.unwrap_or_default().into();
     let order = FactOrder { timestamp: keys.timestamp, message_id, digest: fact.digest() };
-    super::facts::link_of(&fact, order)
+    super::facts::pair_of(&fact, order)
 }

@@ -1,4 +1,4 @@
-//! Where a graph gets the facts of a project from: its rows and, for the links of an unlinked device, the log.
+//! Where a graph gets the facts of a project from: its rows and, for a member that was unlinked, the log.
 
 use crate::envelope::fact::{self as envelope, FactOrder, MemberKind};
 use crate::envelope::{EventType, is_no_id};
@@ -12,9 +12,8 @@ use crate::store::view::View;
 #[derive(Clone, Copy)]
 pub(in crate::store) struct ViewFacts<'v>(pub(super) &'v View);
 
-/// The facts of rows alone, for a writer, which has no view.
-///
-/// Of a device that was unlinked, a row does not have every link; see [`FactSource::links`].
+/// The facts of rows alone, for a writer, which has no view. Of a member that was unlinked they are too few; see
+/// [`FactSource::all_facts`].
 #[derive(Clone, Copy)]
 pub(in crate::store) struct RowFacts<'m> {
     pub(in crate::store) profiles: &'m ProfileMap,
@@ -28,13 +27,24 @@ impl FactSource for ViewFacts<'_> {
         Ok(row.map_or_else(OwnFacts::default, |row| own_facts(of, &row)))
     }
 
-    fn links(&self, device: &MemberId) -> Result<Vec<Fact>> {
-        let mut links = Vec::new();
-        for event in &Timeline::with_users(self.0, device).of_type(EventType::IDENTIFY) {
-            let event = event?;
-            links.extend(event.fact().and_then(|(fact, order)| link_of(&fact, order)));
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Fact>> {
+        let mut facts = Vec::new();
+        let mut take = |timeline: Timeline<'_>, event_type: &str| -> Result<()> {
+            for event in &timeline.of_type(event_type) {
+                let fact = event?.fact().and_then(|(fact, order)| pair_of(&fact, order));
+                facts.extend(fact.filter(|fact| fact.member == *member));
+            }
+            Ok(())
+        };
+        if !member.is_user() {
+            take(Timeline::with_users(self.0, member), EventType::IDENTIFY)?;
         }
-        Ok(links)
+        for user in users {
+            for event_type in [EventType::ALIASED, EventType::UNLINKED] {
+                take(Timeline::alone(self.0, user), event_type)?;
+            }
+        }
+        Ok(facts)
     }
 }
 
@@ -44,19 +54,24 @@ impl FactSource for RowFacts<'_> {
         Ok(row.map_or_else(OwnFacts::default, |row| own_facts(of, &row)))
     }
 
-    fn links(&self, device: &MemberId) -> Result<Vec<Fact>> {
-        let mut links = self.facts(device)?.as_member;
-        links.retain(|fact| fact.act == identity::Act::Linked);
-        Ok(links)
+    fn all_facts(&self, _: &MemberId, _: &[MemberId]) -> Result<Vec<Fact>> {
+        Ok(Vec::new())
     }
 }
 
-/// The link that a fact is, if it is one.
-pub(super) fn link_of(fact: &envelope::Fact<'_>, order: FactOrder) -> Option<Fact> {
-    let (user, device) = (fact.user_id?, fact.anonymous_id?);
-    let is_link = fact.event_type == EventType::IDENTIFY && !is_no_id(user) && !is_no_id(device);
-    let (member, user) = (MemberId::device(device), MemberId::user(user));
-    is_link.then_some(Fact { order, act: identity::Act::Linked, member, user })
+/// What a fact says about two ids, if it names two.
+pub(super) fn pair_of(fact: &envelope::Fact<'_>, order: FactOrder) -> Option<Fact> {
+    let (act, (kind, member)) = match fact.event_type {
+        EventType::IDENTIFY => (identity::Act::Linked, (MemberKind::Anonymous, fact.anonymous_id?)),
+        EventType::ALIASED => (identity::Act::Aliased, fact.member?),
+        EventType::UNLINKED => (identity::Act::Unlinked, fact.member?),
+        _ => return None,
+    };
+    let user = fact.user_id?;
+    let is_none = is_no_id(user) || is_no_id(member);
+    let says_nothing = act == identity::Act::Aliased && kind == MemberKind::User && user == member;
+    let (member, user) = (MemberId { kind, id: member.into() }, MemberId::user(user));
+    (!is_none && !says_nothing).then_some(Fact { order, act, member, user })
 }
 
 /// The row of a member.

@@ -1,18 +1,24 @@
 //! Whether a fact that was just applied has an effect, for the answer to its append.
 
-use super::facts::{RowFacts, link_of};
+use std::cell::Cell;
+
+use super::facts::{RowFacts, pair_of};
 use crate::envelope::EventType;
 use crate::envelope::codec;
-use crate::envelope::fact::{Fact, FactOrder, MemberKind};
+use crate::envelope::fact::{Fact, FactOrder};
 use crate::error::Result;
 use crate::format::keys::EventKeys;
-use crate::identity::{Graph, MemberId};
+use crate::identity::{self, Fact as Pair, FactSource, Graph, MemberId, OwnFacts};
 use crate::profile::{Act, PersonRef, ProfileMap};
+
+/// Most rows that are looked at for the note of one fact. A writer waits meanwhile.
+const ROWS_MAX: usize = 64;
 
 /// Tells whether an event, whose facts rows have by now, states one that broke a rule.
 ///
-/// It goes by the rows alone: of a device that was unlinked they do not have every link, and what is said of another link
-/// of it may be wrong. [`View::identity_conflicts`](crate::View::identity_conflicts) is exact.
+/// It goes by the rows alone, and by few of them: nothing is said of a member that was unlinked before, of which rows do
+/// not have every fact, nor of persons of very many ids.
+/// [`View::identity_conflicts`](crate::View::identity_conflicts) is exact.
 pub(in crate::store) fn breaks_a_rule(profiles: &ProfileMap, keys: &EventKeys<'_>, body: &[u8]) -> bool {
     let names_two = keys.user_id.is_some() && keys.anonymous_id.is_some();
     if keys.event_type == EventType::IDENTIFY && !names_two {
@@ -34,19 +40,53 @@ fn find(profiles: &ProfileMap, keys: &EventKeys<'_>, body: &[u8]) -> Result<bool
     };
     let message_id = keys.message_id.unwrap_or_default().into();
     let order = FactOrder { timestamp: keys.timestamp, message_id, digest: fact.digest() };
-    let source = RowFacts { profiles, project_id: keys.project_id };
-    let mut graph = Graph::new(source, profiles.limits().members_max);
-    if keys.event_type == EventType::IDENTIFY {
-        let Some(link) = link_of(&fact, order) else { return Ok(false) };
-        return Ok(graph.binding(&link.member)?.parent() != Some(&link.user));
-    }
-    let member = match (fact.member, fact.user_id) {
-        (Some((MemberKind::User, id)), _) => MemberId::user(id),
-        (Some((MemberKind::Anonymous, id)), _) => MemberId::device(id),
-        (None, Some(user)) => MemberId::user(user),
-        (None, None) => return Ok(false),
+    let rows = RowFacts { profiles, project_id: keys.project_id };
+    let source = FewRows { rows, left: Cell::new(ROWS_MAX), is_spent: Cell::new(false) };
+    let mut graph = Graph::new(&source, profiles.limits().members_max);
+    let broke_a_rule = match (pair_of(&fact, order.clone()), fact.user_id) {
+        (Some(pair), _) => {
+            let known = (&source).facts(&pair.member)?.as_member;
+            let unlinked_before = |known: &Pair| known.act == identity::Act::Unlinked && known.order != order;
+            if known.iter().any(unlinked_before) {
+                return Ok(false);
+            }
+            match pair.act {
+                identity::Act::Unlinked => {
+                    let conflicts = graph.listing().conflicts(&pair.member)?;
+                    conflicts.iter().any(|conflict| conflict.order == order)
+                }
+                _ => graph.binding(&pair.member)?.parent() != Some(&pair.user),
+            }
+        }
+        (None, Some(user)) => {
+            let conflicts = graph.state_conflicts(&MemberId::user(user))?;
+            conflicts.iter().any(|conflict| conflict.order == order)
+        }
+        (None, None) => false,
     };
-    Ok(graph.listing().conflicts(&member)?.iter().any(|conflict| conflict.order == order))
+    Ok(broke_a_rule && !source.is_spent.get())
+}
+
+/// The facts of so many rows, and none of any other.
+struct FewRows<'m> {
+    rows: RowFacts<'m>,
+    left: Cell<usize>,
+    is_spent: Cell<bool>,
+}
+
+impl FactSource for &FewRows<'_> {
+    fn facts(&self, of: &MemberId) -> Result<OwnFacts> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            self.is_spent.set(true);
+            return Ok(OwnFacts::default());
+        };
+        self.left.set(left);
+        self.rows.facts(of)
+    }
+
+    fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Pair>> {
+        self.rows.all_facts(member, users)
+    }
 }
 
 /// Whether a link has an effect or repeats one that has, for a device that nothing but links names and a user who has
@@ -67,6 +107,6 @@ fn is_simple_link(profiles: &ProfileMap, keys: &EventKeys<'_>) -> Result<Option<
     }
     let Some((_, bound_to)) = first else { return Ok(None) };
     let facts = row(PersonRef::User(bound_to))?.map_or(0, |row| row.fact_count());
-    let has_places = usize::try_from(facts).is_ok_and(|facts| facts <= profiles.limits().members_max);
+    let has_places = usize::try_from(facts).is_ok_and(|facts| facts < profiles.limits().members_max);
     Ok(has_places.then_some(bound_to == user))
 }

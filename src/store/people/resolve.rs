@@ -6,7 +6,7 @@ use super::facts::{ViewFacts, member_of, person_of};
 use super::id::PersonId;
 use crate::error::Result;
 use crate::identity::{Graph, MemberId, Who};
-use crate::profile::{PersonRef, PersonRow};
+use crate::profile::{Mark, PersonRef, PersonRow};
 use crate::store::view::View;
 
 impl View {
@@ -31,15 +31,33 @@ impl View {
     /// Those of reading rows, and the log where rows know too little.
     pub(super) fn folded(&self, id: &MemberId) -> Result<Arc<Who>> {
         let (snapshot, project_id) = (&self.pinned().snapshot, self.pinned().project_id);
-        if let Some(who) = snapshot.people.get(project_id, id, &snapshot.profiles) {
+        let (people, rows) = (&snapshot.people, &snapshot.profiles);
+        if let Some(who) = people.person(project_id, id, rows) {
             return Ok(who);
         }
+        let marks_of = |graph: &Graph<_>| -> Option<Box<[Mark]>> {
+            Some(graph.rests_on()?.map(|id| rows.mark(project_id, person_of(id))).collect())
+        };
         let mut graph = self.graph();
-        let canonical = graph.canonical(id)?;
+        let mut canonical = people.canonical(project_id, id, rows);
+        if canonical.is_none() {
+            let found = graph.canonical(id)?;
+            if found != *id
+                && let Some(rests_on) = marks_of(&graph)
+            {
+                people.put_canonical(project_id, id.clone(), rows, found.clone(), rests_on);
+            }
+            canonical = Some(found);
+        }
+        let canonical = canonical.unwrap_or_else(|| id.clone());
+        if let Some(who) = people.person(project_id, &canonical, rows) {
+            return Ok(who);
+        }
+        // What is kept of the person also says that the id is canonical, and so rests on what makes it that.
+        graph.canonical(&canonical)?;
         let who = Arc::new(graph.who(&canonical)?);
-        if let Some(ids) = graph.rests_on() {
-            let rests_on = ids.map(|id| snapshot.profiles.mark(project_id, person_of(id))).collect();
-            snapshot.people.put(project_id, id, &snapshot.profiles, &who, rests_on);
+        if let Some(rests_on) = marks_of(&graph) {
+            people.put_person(project_id, canonical, rows, &who, rests_on);
         }
         Ok(who)
     }

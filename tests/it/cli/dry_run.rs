@@ -89,3 +89,19 @@ fn a_dry_run_reads_every_kind_of_input_and_says_for_people_what_it_would_do() {
     place.run_with_input(&["import", "-", "--dry-run", "--restart"], b"").fails(2, "--restart");
     assert!(!place.store().exists() && !place.path("rejects.ndjson").exists());
 }
+
+#[test]
+fn a_dry_run_counts_repeats_and_conflicts_among_what_it_would_store() {
+    let place = Place::new();
+    let with_id = |user| envelope("page.viewed", "2024-03-01T00:00:00Z", user, "\"messageId\":\"m_1\"");
+    place.fill(&with_id("u_1"));
+    place.write("in", [with_id("u_1"), with_id("u_2"), with_id("u_2")].concat());
+    let dry = place.run(&["import", "in", "--dry-run"]).success().line();
+    assert_eq!((&dry["wouldStore"], &dry["rejected"]), (&3.into(), &0.into()), "{dry}");
+    assert!(dry.get("duplicates").is_none() && dry.get("conflicts").is_none(), "{dry}");
+    let summary = place.run(&["import", "in"]);
+    let real = summary.success().line();
+    for (name, count) in [("stored", 0), ("duplicates", 1), ("conflicts", 2), ("rejected", 2)] {
+        assert_eq!(real[name], count, "{name} in {real}");
+    }
+}

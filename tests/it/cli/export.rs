@@ -137,3 +137,17 @@ fn a_link_is_kept_and_what_it_leads_to_is_replaced() {
     assert_eq!(fs::read_to_string(place.path("directory/real.ndjson")).unwrap().lines().count(), 16);
     assert_eq!(fs::read_dir(place.path("directory")).unwrap().count(), 1);
 }
+
+#[test]
+fn an_export_with_an_id_on_several_events_comes_out_the_same_after_an_import_that_looks_up_none() {
+    let (place, other, short) = (Place::new(), Place::new(), Place::new());
+    let with_id = |user| envelope("page.viewed", "2024-03-01T00:00:00Z", user, "\"messageId\":\"m_1\"");
+    let file = place.write("in", [with_id("u_1"), with_id("u_2")].concat());
+    place.run(&["import", file.to_str().unwrap(), "--dedupe", "off"]).success();
+    let all = place.run(&["export"]).success().out;
+    let export = place.write("export", &all);
+    other.run(&["import", export.to_str().unwrap(), "--dedupe", "off"]).success();
+    assert_eq!(other.run(&["export"]).success().out, all);
+    short.run(&["import", export.to_str().unwrap()]).success();
+    assert!(short.run(&["export"]).success().out.len() < all.len(), "one of them is a conflict");
+}

@@ -50,6 +50,48 @@ fn calls_become_events_of_the_project_that_is_named() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_with_the_limit_of_envelopes_and_a_short_path() {
+    let place = Place::new();
+    let nested = |levels: usize| {
+        let inside = format!("{}1{}", "{\"abcdefgh\":".repeat(levels), "}".repeat(levels));
+        call(&format!("\"userId\":\"u\",\"properties\":{inside}"))
+    };
+    place.write("calls", [32, 33, 127, 128, 300].map(nested).join("\n"));
+    let summary = import(&place, "calls", &[]).success().line();
+    assert_eq!((&summary["stored"], &summary["rejected"]), (&json!(1), &json!(4)), "{summary}");
+    let event = nested(300).replace("properties", "data").replace("\"type\":\"track\",", "");
+    place.write("events", event);
+    let answer = place.run(&["import", "events", "--format", "cloudevents"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    for file in ["calls", "events"] {
+        for reject in read_lines(place.path(&format!("{file}.rejects.ndjson"))) {
+            let [field, reason] = ["field", "reason"].map(|name| reject[name].as_str().unwrap());
+            let path = if file == "calls" { "properties.abcdefgh." } else { "data.abcdefgh." };
+            assert!(field.starts_with(path), "{reject}");
+            assert!(reason.starts_with("is nested deeper than") && reason.contains("32 levels"), "{reject}");
+            assert!(field.len() < 320, "{reject}");
+            if reject["line"].as_u64() != Some(2) && reject["line"].as_u64() != Some(3) {
+                assert!(field.len() < 140 && field.ends_with("..."), "{reject}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_inside_a_text_is_kept_or_hashed_as_the_command_says() {
+    let place = Place::new();
+    let line = call(r#""userId":"u","properties":{"url":"http://203.0.113.77/teapots"}"#);
+    for (file, flags, is_kept) in [("kept", &[][..], true), ("hashed", &["--scrub-text"], false)] {
+        place.write(file, &line);
+        assert_eq!(import(&place, file, flags).success().line()["stored"], 1);
+        let events = place.run(&["events"]).success().lines();
+        let url = events.last().unwrap()["properties"]["url"].as_str().unwrap().to_owned();
+        assert_eq!(url == "http://203.0.113.77/teapots", is_kept, "{url}");
+        assert_eq!(url.contains("203.0.113.77"), is_kept, "{url}");
+    }
+}
+
+#[test]
 fn a_batch_is_many_events_and_its_rejects_name_the_call() {
     let place = Place::new();
     let batch = format!(
@@ -192,12 +234,13 @@ fn has_id(call: &Value) -> bool {
     !matches!(&call["messageId"], Value::Null) && call["messageId"] != ""
 }
 
-/// How many rejects have each reason, the positions in them aside.
+/// How many rejects have each reason, the places in them aside.
 fn reasons(rejects: &Path) -> BTreeMap<String, u64> {
     let mut reasons = BTreeMap::new();
     for reject in read_lines(rejects) {
         let reason = reject["reason"].as_str().unwrap();
         let reason = reason.split(", at position").next().unwrap();
+        let reason = reason.split(", in line").next().unwrap();
         let field = reject["field"].as_str().map_or_else(String::new, |field| format!("{field} "));
         *reasons.entry(format!("{field}{reason}")).or_default() += 1;
     }

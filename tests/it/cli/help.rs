@@ -104,3 +104,27 @@ fn the_help_says_what_an_empty_answer_is() {
     }
     assert!(help("import").contains("wouldStore in place of stored"));
 }
+
+#[test]
+fn the_help_says_what_ids_that_are_not_looked_up_or_stand_twice_mean() {
+    assert!(help("import").contains("those included whose messageId was used before"));
+    assert!(help("export").contains("that needs import --dedupe off"));
+}
+
+#[test]
+fn a_store_or_project_given_to_what_is_about_the_tool_is_refused() {
+    for command in [&["completions", "bash"][..], &["man"]] {
+        let help = help(command[0]);
+        assert!(!help.contains("--store <DIR>") && !help.contains("--project"), "{help}");
+        for (flag, value) in [("--store", "x"), ("--project", SHOP)] {
+            let message = format!("{flag} has no effect here");
+            for arguments in [[&[flag, value], command].concat(), [command, &[flag, value]].concat()] {
+                let answer = Answer::of(tool().args(&arguments).output().unwrap());
+                assert_eq!(answer.out, "", "{arguments:?}");
+                answer.fails(2, &message);
+            }
+        }
+        let in_environment = tool().env("ENVELOG_STORE", "x").args(command).output().unwrap();
+        Answer::of(in_environment).success();
+    }
+}

@@ -48,8 +48,15 @@ fn a_new_project_needs_its_organisation_and_nothing_is_made_without() {
     place.run(&["sign-up", "anna", "--project", SHOP]).fails(1, "no store found");
     assert!(!place.store().exists());
 
+    // What cannot succeed without a store makes none.
+    place.run(&[&["unlink", "--anonymous", "d_1", "anna"], BOTH].concat()).fails(1, "no store found");
+    place.run(&[&["conflicts"], &BOTH[2..]].concat()).fails(1, "no store found");
+    assert!(!place.store().exists());
+
     let answer = place.run(&[&["sign-up", "anna"], BOTH].concat()).success();
     assert_eq!(answer.out, "{\"position\":\"1.1\",\"notes\":[]}\n");
+    let other = Place::new();
+    other.run(&[&["alias", "--anonymous", "d_1", "anna"], BOTH].concat()).success();
     place.run(&["sign-up", "ben"]).success();
     place
         .run(&["sign-up", "ben", "--project", OTHER])
@@ -130,6 +137,11 @@ fn an_alias_joins_and_an_unlink_gives_back() {
         assert_eq!(events("ben"), of_ben + 1 - usize::from(act[0] == "alias"), "{act:?}");
     }
     assert_eq!(events("visitor"), 1);
+    for act in ["alias", "unlink"] {
+        let act = [act, "--user", "visitor", "ben", "--message-id", act];
+        assert_eq!(place.run(&act).success().line()["notes"], json!([]), "{act:?}");
+        assert_eq!(place.run(&act).success().line()["notes"], json!(["duplicate"]), "{act:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `import` of lines whose message ids were stored before.
 
-use super::{Place, envelope, read_lines};
+use super::{ORG, Place, envelope, read_lines};
 
 fn line(id: usize, user: &str) -> String {
     envelope("page.viewed", "2024-03-01T00:00:00Z", user, &format!("\"messageId\":\"m_{id}\""))
@@ -39,4 +39,39 @@ fn duplicates_are_counted_conflicts_are_rejected_and_with_dedupe_off_all_is_stor
     let summary = place.run(&[&import[..], &["--dedupe", "off"]].concat()).success().line();
     assert_eq!((&summary["stored"], summary.get("duplicates")), (&53.into(), None));
     assert_eq!(count(&place), 104);
+}
+
+/// What was stored and why which lines were not, with any batch.
+#[test]
+fn many_conflicts_are_told_line_by_line_and_what_is_stored_is_the_same_with_any_batch() {
+    let text: String = (0..300)
+        .map(|number| match number % 10 {
+            // One id with two contents by turns, one with ever new ones, and lines of another organisation.
+            0..=3 => line(1, if number % 2 == 0 { "u_1" } else { "u_2" }),
+            4..=6 => line(2, &format!("u_{number}")),
+            7 => line(number, "u_1").replace(ORG, "00000000-0000-4000-8000-0000000000a9"),
+            _ => line(number, "u_1"),
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for batch in ["1", "7", "1000"] {
+        let place = Place::new();
+        let file = place.write("in", &text);
+        let summary = place.run(&["import", file.to_str().unwrap(), "--batch", batch]).success().line();
+        for (name, count) in
+            [("stored", 62), ("duplicates", 59), ("rejected", 179), ("conflicts", 149), ("lines", 300)]
+        {
+            assert_eq!(summary[name], count, "{name} with {batch}: {summary}");
+        }
+        let rejects = read_lines(place.path("in.rejects.ndjson"));
+        let numbers: Vec<u64> = rejects.iter().map(|reject| reject["line"].as_u64().unwrap()).collect();
+        assert!(numbers.is_sorted() && numbers.len() == 179, "{numbers:?}");
+        answers.push((place.run(&["export"]).success().out, numbers));
+        // Of a whole batch the first use is told as the file has it, and else as the store has.
+        let of_second = rejects.iter().find(|reject| reject["line"] == 2).unwrap();
+        let first = if batch == "1" { "at position 1.1; nothing was stored" } else { "in line 1" };
+        let reason = format!("messageId was used before with other content, {first}");
+        assert_eq!(of_second["reason"], reason, "with {batch}");
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
 }

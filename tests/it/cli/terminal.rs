@@ -2,7 +2,7 @@
 
 use super::damage::several_segments;
 use super::reading::on_a_terminal;
-use super::{Place, envelope};
+use super::{OTHER, Place, SHOP, envelope};
 use crate::support::ignored;
 
 const COLUMNS: usize = 80;
@@ -99,6 +99,80 @@ fn a_followed_list_has_whole_types_and_users() {
     };
     let row = ["2024-03-01 00:00:00", "wishlist.item_added", "analytics", "user_001425"];
     assert_eq!(cells(&table)[1], row, "{table}");
+}
+
+/// What stands in a column of a table whose rows may have several lines each, one row after another: a row begins where
+/// the column `key` has something.
+fn joined(table: &str, key: usize, column: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for cells in cells(table).split_off(1) {
+        match rows.last_mut().filter(|_| cells[key].is_empty()) {
+            Some(row) => row.extend([" ", cells[column]]),
+            None => rows.push(cells[column].to_owned()),
+        }
+    }
+    rows.into_iter().map(|row| row.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn conflicts_have_whole_facts_and_the_words_of_their_rules() {
+    let place = Place::new();
+    let device = "0ead7dce-5cbb-4e0a-9b1c-7a53bc0b0d3f";
+    for (number, user) in ["customer_000000000117", "customer_000000000118"].iter().enumerate() {
+        let properties = format!(
+            r#""messageId":"m_{number}","properties":{{"from":{{"id":"{device}","kind":"anonymous"}},"to":{{"id":"{user}","kind":"user"}}}}"#
+        );
+        place.fill(&envelope("identity.aliased", "2024-03-01T00:00:00Z", user, &properties));
+    }
+    let Some(table) =
+        shown("conflicts_have_whole_facts_and_the_words_of_their_rules", &place, &["conflicts"])
+    else {
+        return;
+    };
+    let heads = &cells(&table)[0];
+    assert_eq!(heads[..5], ["time (UTC)", "fact", "member", "user", "rule"], "{table}");
+    assert_eq!(joined(&table, 0, 1), ["identity.aliased"], "{table}");
+    assert_eq!(joined(&table, 0, 4), ["the member belongs to another user"], "{table}");
+    assert_eq!(joined(&table, 0, 3)[0].replace(' ', ""), "customer_000000000118", "{table}");
+    let fact = cells(&table);
+    assert!(fact.len() < 9, "a rule is no column of single words: {table}");
+}
+
+#[test]
+fn the_history_of_a_profile_has_whole_names_of_traits() {
+    let place = Place::new();
+    for (day, channel) in [(1, "paid_search_brand"), (2, "newsletter_spring")] {
+        let traits = format!(r#""context":{{"traits":{{"acquisitionChannel":"{channel}"}}}}"#);
+        place.fill(&envelope("identify", &format!("2024-03-0{day}T00:00:00Z"), "customer_000117", &traits));
+    }
+    let command = ["profile", "customer_000117", "--history"];
+    let Some(table) = shown("the_history_of_a_profile_has_whole_names_of_traits", &place, &command) else {
+        return;
+    };
+    assert_eq!(joined(&table, 0, 1), ["acquisitionChannel"; 2], "{table}");
+    let after: Vec<String> = joined(&table, 0, 3).iter().map(|text| text.replace(' ', "")).collect();
+    assert_eq!(after, ["\"paid_search_brand\"", "\"newsletter_spring\""], "{table}");
+    let all = place.run(&command).success().lines();
+    assert_eq!(all[0]["member"]["id"], "customer_000117", "programs have all");
+}
+
+#[test]
+fn the_types_of_several_projects_are_whole_and_so_are_their_ids() {
+    let test = "the_types_of_several_projects_are_whole_and_so_are_their_ids";
+    let place = Place::new();
+    let types = ["payment.retry_succeeded", "wishlist.item_added"];
+    for event_type in types {
+        let line = envelope(event_type, "2024-03-01T00:00:00Z", "u_1", "");
+        place.fill(&(line.replace(SHOP, OTHER) + &line));
+    }
+    let Some(table) = shown(test, &place, &["stats", "--types"]) else { return };
+    let rows: Vec<Vec<&str>> = cells(&table).split_off(1);
+    let expected = [SHOP, OTHER].map(|project| types.map(|name| vec![project, name, "1"])).concat();
+    assert!(expected.iter().all(|row| rows.contains(row)) && rows.len() == 4, "{table}");
+    let all = place.run(&["stats", "--types"]).success().lines();
+    assert_eq!(all[0]["first"], "2024-03-01T00:00:00Z", "programs have all");
+    let Some(table) = shown(test, &place, &["stats", "--types", "--project", SHOP]) else { return };
+    assert_eq!(cells(&table)[1], [types[0], "1", "2024-03-01", "2024-03-01"], "{table}");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use envelog::testing::SimRng;
 use envelog::{
-    Dedupe, Durability, Envelope, Error, IdentityRule, Note, Options, PersonId, PersonRef, ProfileState,
-    Project, Scope, Store, Uuid,
+    Dedupe, Durability, Envelope, Error, IdentityRule, Limits, Note, Object, Options, PersonId, PersonRef,
+    ProfileState, Project, Scope, Store, Uuid, View,
 };
 
 #[expect(dead_code, reason = "the tests call what its main calls")]
@@ -97,6 +98,121 @@ fn a_link_without_effect_is_noted_in_its_answer() {
 }
 
 #[test]
+fn exactly_the_facts_without_effect_are_noted_in_their_answers() {
+    let mut limits = Limits::default();
+    limits.members_max = 2;
+    let store = Options::new().limits(limits).open_in_memory().unwrap();
+    let at = |second: i64| envelog::DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+    let fact = |event_type: &str, user: &str, key: &str, device: &str| {
+        let member = [("kind", device.split_once(' ').unwrap().0), ("id", device.split_once(' ').unwrap().1)];
+        let member = member.into_iter().map(|(key, value)| (key, envelog::Value::from(value)));
+        Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", event_type)
+            .user(user)
+            .property(key, envelog::Value::Object(member.collect()))
+    };
+    let alias = |device, user| fact("identity.aliased", user, "from", device);
+    let unlink = |device, user| fact("identity.unlinked", user, "member", device);
+    let link = |device: &str, user: &str| {
+        Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", "identify").user(user).anonymous(device)
+    };
+    // The bound one is not the first by its id.
+    for (second, (event, is_noted)) in (0_i64..).zip([
+        (link("tablet", "zoe"), false),
+        (link("tablet", "ben"), true),
+        (link("tablet", "zoe"), false),
+        // An alias binds too.
+        (alias("anonymous phone", "zoe"), false),
+        (link("phone", "ben"), true),
+        (link("phone", "zoe"), false),
+        (alias("anonymous phone", "ben"), true),
+        (alias("anonymous phone", "zoe"), false),
+        // There is no third place.
+        (link("watch", "zoe"), true),
+        (link("watch", "dora"), false),
+        // A pair that was taken apart is joined again by an alias only.
+        (link("car", "cleo"), false),
+        (unlink("anonymous car", "ben"), true),
+        (unlink("anonymous car", "cleo"), false),
+        // Has no effect, and nothing is said of a member that was unlinked before.
+        (link("car", "cleo"), false),
+        (alias("anonymous car", "cleo"), false),
+        (link("car", "cleo"), false),
+        (alias("user zoe", "cleo"), true),
+        (alias("user visitor", "dora"), false),
+        (alias("user visitor", "ben"), true),
+    ]) {
+        let what = event.to_json();
+        let ack = store.append(event.at(at(second))).unwrap();
+        assert_eq!(ack.notes.contains(Note::IdentityConflict), is_noted, "{what}");
+    }
+}
+
+/// Persons and members by every id that occurs.
+fn persons(view: &View) -> Vec<(PersonId, Vec<PersonId>)> {
+    let users = (0..4).map(|number| PersonId::User(format!("u{number}")));
+    let devices = (0..4).map(|number| PersonId::Anonymous(format!("d{number}")));
+    users.chain(devices).map(|id| (view.person(&id).unwrap(), view.members(&id).unwrap())).collect()
+}
+
+#[test]
+fn every_view_has_its_own_persons_whatever_others_were_asked_before() {
+    for seed in 0..20 {
+        let mut rng = SimRng::new(seed);
+        let mut facts: Vec<Envelope> = Vec::new();
+        for _ in 0..14 {
+            let (user, other) = (format!("u{}", rng.below(4)), format!("u{}", rng.below(4)));
+            let device = format!("d{}", rng.below(4));
+            let (kind, id) = if rng.chance(500) { ("user", &other) } else { ("anonymous", &device) };
+            let member = [("kind", kind), ("id", id)].into_iter();
+            let member: Object = member.map(|(key, value)| (key, envelog::Value::from(value))).collect();
+            let fact = |event_type: &str| {
+                let at = envelog::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+                Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", event_type).user(&*user).at(at)
+            };
+            let fact = match rng.below(3) {
+                0 => fact("identify").anonymous(&*device),
+                1 => fact("identity.aliased").property("from", envelog::Value::Object(member)),
+                _ => fact("identity.unlinked").property("member", envelog::Value::Object(member)),
+            };
+            let second = i64::try_from(rng.below(100)).unwrap();
+            facts.push(fact.at(envelog::DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()));
+        }
+        let store = Store::in_memory().unwrap();
+        let project = store.project(PROJECT);
+        let mut views = Vec::new();
+        for (count, fact) in (1..).zip(&facts) {
+            store.append(fact).unwrap();
+            let fresh = Store::in_memory().unwrap();
+            fresh.append_batch(facts[..count].iter().cloned()).unwrap();
+            views.push((project.view().unwrap(), persons(&fresh.project(PROJECT).view().unwrap())));
+            for _ in 0..2 {
+                let at = usize::try_from(rng.below(views.len() as u64)).unwrap();
+                let (view, expected) = &views[at];
+                assert_eq!(&persons(view), expected, "seed {seed}, the view of {} facts of {count}", at + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_later_link_of_a_pair_is_seen_by_the_next_view_though_no_row_keeps_it() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let at = |second: i64| envelog::DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+    let link = |user: &str, second| shop.identify(user).anonymous("tablet").at(at(second)).append().unwrap();
+    let of_ben = || store.project(PROJECT).view().unwrap().members("ben").unwrap().len();
+    link("cleo", 1);
+    link("ben", 10);
+    let member = [("kind", "anonymous"), ("id", "tablet")].into_iter();
+    let member: Object = member.map(|(key, value)| (key, envelog::Value::from(value))).collect();
+    let unlinked = Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", "identity.unlinked").user("cleo");
+    store.append(unlinked.property("member", envelog::Value::Object(member)).at(at(20))).unwrap();
+    assert_eq!(of_ben(), 1);
+    link("ben", 30);
+    assert_eq!(of_ben(), 2);
+}
+
+#[test]
 fn commands_that_break_a_rule_store_nothing() {
     let store = Store::in_memory().unwrap();
     let shop = scope(&store);
@@ -113,6 +229,7 @@ fn commands_that_break_a_rule_store_nothing() {
     for refused in [
         shop.sign_up("guest").append(),
         shop.alias("anna", "null").append(),
+        shop.alias("guest", "anna").append(),
         shop.unlink(PersonRef::Anonymous("0"), "anna").append(),
     ] {
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");

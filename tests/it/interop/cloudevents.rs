@@ -132,6 +132,7 @@ fn attributes_of_the_wrong_kind_are_refused_by_name() {
         ("source", json!(format!("/orgs/{ORG}/projects/{PROJECT}/a%2")), source),
         ("source", json!(format!("/orgs/{ORG}/projects/{PROJECT}/%ff")), source),
         ("source", json!(format!("/orgs/{ORG}/projects/{PROJECT}/a?b")), source),
+        ("source", json!(format!("/orgs/{{{ORG}}}/projects/{PROJECT}/a")), source),
         ("time", json!("2024-03-13T10:21:14"), "time: has no offset; write Z or +hh:mm"),
         ("subject", json!(7), "subject: must be a string"),
         ("anonymousid", json!(true), "anonymousid: must be a string"),
@@ -169,11 +170,15 @@ fn attributes_that_are_taken_become_fields_and_others_are_kept() {
         ("dataschema", json!("https://example.org/order.json")),
         ("traceparent", json!("00-1-2-01")),
         ("tracestate", Json::Null),
+        ("b3", json!("0")),
         ("generatedid", json!(false)),
-        ("data", json!({"properties": null, "context": {"cloudevents": {"kept": 1, "traceparent": "x"}}})),
+        (
+            "data",
+            json!({"properties": null, "other": null, "context": {"cloudevents": {"kept": 1, "traceparent": "x"}}}),
+        ),
     ]);
     let envelope = CloudEvents::new().read(&event).unwrap();
-    let wanted = r#"{"cloudevents":{"dataschema":"https://example.org/order.json","generatedid":false,"kept":1,"traceparent":"00-1-2-01"}}"#;
+    let wanted = r#"{"cloudevents":{"b3":"0","dataschema":"https://example.org/order.json","generatedid":false,"kept":1,"traceparent":"00-1-2-01"}}"#;
     assert_eq!(envelope.context.as_ref().unwrap().to_string(), wanted);
     assert_eq!(envelope.properties, None);
     let ids = [&envelope.user_id, &envelope.anonymous_id, &envelope.message_id];

@@ -207,6 +207,32 @@ fn timed(fields: &str, received_at: Option<&str>) -> Result<(DateTime<Utc>, Stri
 }
 
 #[test]
+fn a_retry_is_told_whatever_its_time_of_sending_is() {
+    let store = Store::in_memory().unwrap();
+    let original = r#","originalTimestamp":"2024-01-01T00:00:00Z""#;
+    let sent = |second: u32| {
+        format!(
+            r#","sentAt":"2024-01-01T00:00:{second:02}Z","receivedAt":"2024-01-01T00:00:{second:02}.{second:03}Z""#
+        )
+    };
+    let append = |message_id: &str, fields: &str| {
+        let json = format!(r#"{{"type":"page","userId":"u","messageId":"{message_id}"{fields}}}"#);
+        store.append(Segment::new(ORG, PROJECT).read(json.as_bytes(), None).unwrap())
+    };
+    for (message_id, own) in [("corrected", original), ("sent", "")] {
+        let first = append(message_id, &[own, &sent(1)].concat()).unwrap();
+        let again = append(message_id, &[own, &sent(9)].concat()).unwrap();
+        assert_eq!(again.position, first.position, "{message_id}");
+        assert!(again.notes.contains(envelog::Note::Duplicate), "{message_id}");
+    }
+    // The producer's own time is part of what it says.
+    append("own", original).unwrap();
+    let other = append("own", &original.replace("2024", "2023"));
+    assert!(matches!(other, Err(envelog::Error::IdConflict { .. })), "{other:?}");
+    assert_eq!(store.stats().unwrap().events, 3);
+}
+
+#[test]
 fn the_clock_of_the_device_is_corrected_where_all_three_times_are_there() {
     let original = r#","originalTimestamp":"2019-10-14T09:03:17.562Z""#;
     let sent = r#","sentAt":"2019-10-14T11:03:22.563+02:00""#;
@@ -283,7 +309,7 @@ fn all(json: &str) -> Vec<std::result::Result<Envelope, String>> {
 fn a_batch_shares_what_stands_beside_it() {
     let read = all(r#"{"type":"Batch","writeKey":"k","messageId":"b","sentAt":"2024-01-01T00:00:00Z",
             "context":{"ip":"203.0.113.7","locale":"pt"},"integrations":{"All":true},"batch":[
-            {"type":"page","messageId":"m","context":{"locale":"de"},"integrations":{"All":false,"A":1}},
+            {"type":"page","messageId":"m","sentAt":null,"context":{"locale":"de"},"integrations":{"All":false,"A":1}},
             {"type":"page","sentAt":"2023-01-01T00:00:00Z","writeKey":"own","context":null},
             {"type":"track"}, 7, {"type":"page","context":7}]}"#);
     let first = read[0].as_ref().unwrap();

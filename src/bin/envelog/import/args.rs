@@ -29,7 +29,8 @@ Examples:
 /// first 64 KiB. Standard input and pipes do not resume. A file whose import has ended is imported anew, from its first line.
 ///
 /// With --format segment the lines are calls of Segment's libraries, or batches of them, and with --format cloudevents
-/// events in the JSON form of that name, version 1.0. What is refused of a batch is named by its call, counted from 0; the other calls are stored together.
+/// events in the JSON form of that name, version 1.0. What is refused of a batch is named by its call, counted from 0;
+/// the other calls are stored together.
 ///
 /// The exit code is 0 where some lines were refused and others stored; the summary counts them. It is 1 where all
 /// lines were refused, and where the import was interrupted.
@@ -42,7 +43,9 @@ pub(crate) struct ImportArgs {
     /// Read and check every line, and store nothing.
     ///
     /// Where there is a store it is opened for reading, so that the organisations of its projects are checked as well.
-    /// The summary has wouldStore in place of stored: how many lines an import would store now. The first 20 rejects are told on standard error; with --rejects they all go to that file.
+    /// No messageId is looked up. The summary has wouldStore in place of stored: how many lines an import would take,
+    /// those included whose messageId was used before, which an import counts as duplicates or rejects as conflicts. The
+    /// first 20 rejects are told on standard error; with --rejects they all go to that file.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// When events are made durable. With all three they are when the import has ended; the default is the fastest.
@@ -74,6 +77,9 @@ pub(crate) struct ImportArgs {
     /// otherwise. Without it a file that is imported again has the same times.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) received_at: Option<DateTime<Utc>>,
+    /// Hash addresses wherever they stand in a text, in a URL or a sentence too, not only below a key that holds one.
+    #[arg(long)]
+    pub(crate) scrub_text: bool,
     #[command(flatten)]
     pub(crate) secret: SecretArgs,
 }

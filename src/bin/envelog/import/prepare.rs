@@ -50,10 +50,19 @@ impl Refused {
 pub(crate) enum Refusal {
     /// It was too long to be kept in memory.
     TooLong,
-    /// It is no envelope.
+    /// It is no envelope, or one that the store refuses.
     Broken(Error),
+    /// Its message id has other content in the line of this number, which is stored.
+    SameId(u64),
     /// It cannot be stored together with the other calls of its line.
     TooMany,
+}
+
+impl Refusal {
+    /// Whether its message id was used before with other content.
+    pub(crate) const fn is_conflict(&self) -> bool {
+        matches!(self, Self::SameId(_) | Self::Broken(Error::IdConflict { .. }))
+    }
 }
 
 /// Reads the lines of a block as envelopes, at most so many in a batch.

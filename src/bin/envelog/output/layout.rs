@@ -5,6 +5,10 @@ const BETWEEN: usize = 3;
 const SIDES: usize = 4;
 /// Columns of the first to give way, from which on something known is left out for it.
 const COMFORTABLE: usize = 24;
+/// Columns that a text keeps as long as an id can give way instead.
+const READABLE: usize = 16;
+/// Columns of an id's pieces, before anything else gives way for it.
+const PIECE: usize = 8;
 
 /// What gives way where a table is too wide for the terminal. Columns are named as in JSON.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +21,8 @@ pub(crate) struct Shape {
     pub(crate) known: Option<&'static str>,
     /// Then these, one after the other; what is not named here comes last.
     pub(crate) then: &'static [&'static str],
+    /// Ids and values: these break before the words of any other column do.
+    pub(crate) breaks: &'static [&'static str],
 }
 
 /// How wide the content of a column is, and how narrow it may become before words break.
@@ -42,11 +48,12 @@ pub(super) fn widths(needs: &[Need], shape: &Shape, terminal: usize) -> Vec<Opti
             layout.set(first, None);
         }
     }
-    for name in shape.then {
-        if let Some(at) = layout.find(name) {
-            layout.give(at, 0);
-        }
+    if !shape.breaks.is_empty() {
+        layout.give_each(shape.then, READABLE);
+        layout.give_each(shape.breaks, 0);
+        layout.narrow_widest(|need| if shape.breaks.contains(&need.name) { PIECE } else { usize::MAX });
     }
+    layout.give_each(shape.then, 0);
     // The widest of the others; words break only where nothing else is left.
     layout.narrow_widest(|need| need.least);
     layout.narrow_widest(|_| 1);
@@ -85,6 +92,14 @@ impl Layout<'_> {
         }
     }
 
+    fn give_each(&mut self, names: &[&str], floor: usize) {
+        for name in names {
+            if let Some(at) = self.find(name) {
+                self.give(at, floor);
+            }
+        }
+    }
+
     /// Narrows whichever column is the widest, again and again, none below its floor.
     fn narrow_widest(&mut self, floor: impl Fn(&Need) -> usize) {
         for _ in 0..self.excess() {
@@ -101,8 +116,13 @@ impl Layout<'_> {
 mod tests {
     use super::*;
 
-    const EVENTS: Shape =
-        Shape { is_cut: true, first: Some("properties"), known: None, then: &["who", "module", "event"] };
+    const EVENTS: Shape = Shape {
+        is_cut: true,
+        first: Some("properties"),
+        known: None,
+        then: &["who", "module", "event"],
+        breaks: &[],
+    };
 
     fn events(who: usize, properties: usize) -> [Need; 5] {
         let need = |name, whole: usize, least: usize| Need { name, whole, least: least.min(whole) };
@@ -143,6 +163,26 @@ mod tests {
         let at = |terminal| widths(&events(11, 300), &shape, terminal);
         assert_eq!(at(98), [19, 19, 9, 11, 24].map(Some));
         assert_eq!(at(80), [Some(19), Some(19), Some(9), None, Some(20)]);
+    }
+
+    #[test]
+    fn ids_break_before_the_words_of_other_columns_do() {
+        let shape = Shape { then: &["rule"], breaks: &["user", "member"], ..Shape::default() };
+        let need = |name, whole, least| Need { name, whole, least };
+        let needs = [
+            need("time", 19, 19),
+            need("fact", 16, 16),
+            need("user", 36, 36),
+            need("member", 46, 36),
+            need("rule", 60, 7),
+        ];
+        let at = |terminal| widths(&needs, &shape, terminal);
+        assert_eq!(at(193), [19, 16, 36, 46, 60].map(Some));
+        assert_eq!(at(160), [19, 16, 36, 46, 27].map(Some));
+        assert_eq!(at(139), [19, 16, 36, 36, 16].map(Some), "members break at spaces");
+        assert_eq!(at(99), [19, 16, 16, 16, 16].map(Some));
+        assert_eq!(at(80), [19, 16, 8, 8, 13].map(Some));
+        assert_eq!(at(74), [19, 16, 8, 8, 7].map(Some), "types are whole");
     }
 
     #[test]

@@ -15,7 +15,14 @@ const COLUMNS: &[Column] = &[
     Column { name: "position", title: "position" },
 ];
 
-const SHAPE: Shape = Shape { is_cut: false, first: None, known: Some("member"), then: &["before", "after"] };
+/// Names of traits stay whole, where a terminal is narrow.
+const SHAPE: Shape = Shape {
+    is_cut: false,
+    first: Some("member"),
+    known: None,
+    then: &["before", "after"],
+    breaks: &["before", "after"],
+};
 
 /// Writes the changes, and tells how many they are.
 pub(super) fn write(output: &mut Output, changes: &[TraitChange]) -> Outcome<usize> {

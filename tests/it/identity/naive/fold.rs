@@ -44,6 +44,8 @@ pub(crate) struct Graph {
     bars: BTreeSet<(Person, String)>,
     /// The conflicts of links that were listed since the last effective unlink of the member.
     listed: BTreeSet<(ConflictKind, Person, String)>,
+    /// The pairs of which an alias was listed since the last effective unlink of the member.
+    listed_aliases: BTreeSet<(Person, String)>,
 }
 
 impl Graph {
@@ -158,21 +160,23 @@ impl Graph {
     }
 
     fn aliased(&mut self, fact: &Fact, from: &Person, to: &str) {
-        if let Person::User(user) = from
-            && self.identified.contains(user)
-        {
-            self.list(ConflictKind::CannotMergeIdentified, fact, Some(from), to);
+        let parent = self.parent.get(from);
+        if parent.map(String::as_str) == Some(to) {
             return;
         }
-        if let Some(parent) = self.parent.get(from) {
-            if parent != to {
-                self.list(ConflictKind::BoundToAnother, fact, Some(from), to);
+        let is_identified = matches!(from, Person::User(user) if self.identified.contains(user));
+        let broken = match parent {
+            _ if is_identified => Some(ConflictKind::CannotMergeIdentified),
+            Some(_) => Some(ConflictKind::BoundToAnother),
+            None => (*from == Person::User(self.root(to))).then_some(ConflictKind::Cycle),
+        };
+        if let Some(kind) = broken {
+            if self.listed_aliases.insert((from.clone(), to.to_owned())) {
+                self.list(kind, fact, Some(from), to);
+            }
+            if kind == ConflictKind::BoundToAnother {
                 self.open_window(from, fact.timestamp);
             }
-            return;
-        }
-        if *from == Person::User(self.root(to)) {
-            self.list(ConflictKind::Cycle, fact, Some(from), to);
             return;
         }
         self.parent.insert(from.clone(), to.to_owned());
@@ -189,6 +193,7 @@ impl Graph {
         self.bars.insert((member.clone(), user.to_owned()));
         self.close_window(member, fact.timestamp);
         self.listed.retain(|(_, listed, _)| listed != member);
+        self.listed_aliases.retain(|(listed, _)| listed != member);
     }
 }
 
