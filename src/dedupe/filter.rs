@@ -6,7 +6,7 @@
 /// Bytes of a line.
 pub(super) const LINE: usize = 64;
 /// Bits of the filter for each hash.
-const BITS_PER_HASH: u64 = 10;
+const BITS_PER_HASH: u64 = 14;
 /// Bits that a hash sets, each chosen by nine bits of a word.
 const PROBES: u32 = 7;
 const PROBE_BITS: u32 = 9;
@@ -30,19 +30,21 @@ pub(super) fn line_of(hash: u64, lines: u64) -> u64 {
 
 /// The bits of a hash in its line.
 #[inline]
-fn bits_of(hash: u64) -> impl Iterator<Item = (usize, u8)> {
+pub(super) fn bits_of(hash: u64) -> impl Iterator<Item = u64> {
     // The multiplier is 2^64 divided by the golden ratio; it spreads the lower half of the hash over the word.
     let word = hash.rotate_left(32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (0..PROBES).map(move |probe| {
-        let bit = (word >> (1 + probe * PROBE_BITS)) & ((1 << PROBE_BITS) - 1);
-        let byte = usize::try_from(bit / 8).unwrap_or(usize::MAX);
-        (byte, 1 << (bit % 8))
-    })
+    (0..PROBES).map(move |probe| (word >> (1 + probe * PROBE_BITS)) & ((1 << PROBE_BITS) - 1))
+}
+
+/// The byte of a line that a bit is in, and the bit in it.
+#[inline]
+fn byte_of(bit: u64) -> (usize, u8) {
+    (usize::try_from(bit / 8).unwrap_or(usize::MAX), 1 << (bit % 8))
 }
 
 /// Enters a hash into its line.
 pub(super) fn insert(line: &mut Line, hash: u64) {
-    for (byte, bit) in bits_of(hash) {
+    for (byte, bit) in bits_of(hash).map(byte_of) {
         if let Some(cell) = line.get_mut(byte) {
             *cell |= bit;
         }
@@ -56,7 +58,7 @@ pub(super) fn insert(line: &mut Line, hash: u64) {
 #[inline]
 pub(super) fn may_hold(line: &Line, hash: u64) -> bool {
     let missing = |(byte, bit): (usize, u8)| !line.get(byte).copied().unwrap_or(0) & bit;
-    bits_of(hash).fold(0, |missed, probe| missed | missing(probe)) == 0
+    bits_of(hash).map(byte_of).fold(0, |missed, probe| missed | missing(probe)) == 0
 }
 
 #[cfg(test)]
@@ -81,7 +83,7 @@ mod tests {
         }
         assert!(hashes.iter().all(|hash| may_hold(&filter[at(*hash)], *hash)));
         let wrong = (20_001..=120_000).map(spread).filter(|hash| may_hold(&filter[at(*hash)], *hash)).count();
-        assert!(wrong < 2_500, "{wrong} of 100,000 hashes were taken for known ones");
-        assert!(wrong > 100, "a filter of this size cannot be that good");
+        assert!(wrong < 500, "{wrong} of 100,000 hashes were taken for known ones");
+        assert!(wrong > 50, "a filter of this size cannot be that good");
     }
 }

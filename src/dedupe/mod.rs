@@ -1,10 +1,10 @@
 //! Message ids: which were stored before, and where.
 //!
-//! An id is known by a keyed hash of its project and itself. Those of segments that are not sealed stand in tables in
+//! An id is known by a keyed hash of its project and itself. Those of segments that are not sealed stand in
 //! memory, those of sealed ones in sorted runs on the disk:
 //!
 //! ```text
-//! message id -> MessageHash -- Recent (a table for each unsealed segment) -- candidate seqs
+//! message id -> MessageHash -- Recent (in memory, by segment) -- candidate seqs
 //!                          \-- Run, Run, Run (ids-<n>.run, merged in the background) -/
 //! ```
 //!
@@ -20,6 +20,6 @@ mod table;
 
 pub(crate) use compact::{choose, merge};
 pub(crate) use hash::{MessageHash, MessageHasher};
-pub(crate) use recent::Recent;
+pub(crate) use recent::{Recent, Signs};
 pub(crate) use run::{Digest, Entry, Origin, RULES, Run, write};
 pub(crate) use table::IdTable;

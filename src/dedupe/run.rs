@@ -122,10 +122,29 @@ impl Run {
         if self.filter_lines == 0 {
             return Ok(());
         }
-        let line = filter::line_of(hash.get(), self.filter_lines) * filter::LINE as u64;
-        let line = self.blocks.get(line, filter::LINE as u64)?;
+        let line = self.blocks.get(self.line_of(hash), filter::LINE as u64)?;
         let may_hold = line.first_chunk().is_some_and(|line| filter::may_hold(line, hash.get()));
         if may_hold { self.find_entries(hash, take) } else { Ok(()) }
+    }
+
+    /// Asks the processor for what [`Run::find`] looks at first, for a use that comes a little later.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: MessageHash) {
+        self.blocks.prefetch(self.line_of(hash));
+    }
+
+    /// Reads and checks the whole run, so that nobody who is in a hurry has to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] with the first block that is not as it was written.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.blocks.check_all()
+    }
+
+    #[inline]
+    fn line_of(&self, hash: MessageHash) -> u64 {
+        filter::line_of(hash.get(), self.filter_lines) * filter::LINE as u64
     }
 
     #[inline(never)]

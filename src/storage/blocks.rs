@@ -144,6 +144,20 @@ impl Blocks {
         self.bytes.get(self.place(start, end)).ok_or_else(|| self.leads_out(start))
     }
 
+    /// Asks the processor to bring the bytes at `start` near, wherever that leads.
+    #[inline]
+    pub(crate) fn prefetch(&self, start: u64) {
+        let at = self.body.start.saturating_add(start);
+        match &self.bytes {
+            Bytes::File { map, .. } => map.prefetch(at),
+            Bytes::Owned(bytes) => {
+                if let Some(byte) = bytes.get(super::to_usize(at)) {
+                    super::prefetch_item(byte);
+                }
+            }
+        }
+    }
+
     #[inline]
     fn is_checked(&self, block: u64) -> bool {
         let word = usize::try_from(block / 64).ok().and_then(|word| self.checked.get(word));
@@ -177,7 +191,6 @@ impl Blocks {
     /// # Errors
     ///
     /// [`Error::Corrupt`] with the first that is not as it was written.
-    #[cfg(test)]
     pub(crate) fn check_all(&self) -> Result<()> {
         self.check_blocks(0, self.body.len.div_ceil(BLOCK_BYTES))
     }

@@ -376,7 +376,11 @@ impl Writer {
         how: How,
         rule: impl Fn(&mut Decisions) -> Result<()>,
     ) -> Result<Submitted> {
-        drafts.set_alone(accepted)?;
+        drafts.set_alone(accepted, |hash| {
+            if let Some(ids) = &self.ids {
+                ids.foresee(hash);
+            }
+        })?;
         let pending = self.store(drafts, Some(accepted), how, rule)?;
         let (repeated, notes) = drafts.alone_fate();
         Ok(Submitted { pending, repeated, epoch: self.epoch, notes })

@@ -118,7 +118,7 @@ impl Drafts {
     ///
     /// [`Error::Invalid`] where an id is longer than the format holds.
     pub(super) fn push_event(&mut self, accepted: &Accepted) -> Result<()> {
-        let message = self.push_keys(accepted)?;
+        let message = self.push_keys(accepted, |_| ())?;
         self.push_body(accepted.body());
         if let Some(hash) = message {
             self.enter(hash);
@@ -126,14 +126,15 @@ impl Drafts {
         Ok(())
     }
 
-    /// Makes one event all that is drafted, without its body, for [`Drafts::alone`].
+    /// Makes one event all that is drafted, without its body, for [`Drafts::alone`]. `foresee` is told the hash of its
+    /// message id as early as it is known, where that is looked up.
     ///
     /// # Errors
     ///
     /// As [`Drafts::push_event`].
-    pub(super) fn set_alone(&mut self, accepted: &Accepted) -> Result<()> {
+    pub(super) fn set_alone(&mut self, accepted: &Accepted, foresee: impl FnOnce(MessageHash)) -> Result<()> {
         self.clear();
-        self.push_keys(accepted).map(drop)
+        self.push_keys(accepted, foresee).map(drop)
     }
 
     /// The frame of the event that was drafted alone; its body stays where it is.
@@ -157,7 +158,11 @@ impl Drafts {
         }
     }
 
-    fn push_keys(&mut self, accepted: &Accepted) -> Result<Option<MessageHash>> {
+    fn push_keys(
+        &mut self,
+        accepted: &Accepted,
+        foresee: impl FnOnce(MessageHash),
+    ) -> Result<Option<MessageHash>> {
         let binding = Binding {
             project_id: accepted.project_id().into_bytes(),
             org_id: accepted.org_id().into_bytes(),
@@ -176,11 +181,14 @@ impl Drafts {
             anonymous_id: accepted.anonymous_id(),
             message_id: accepted.message_id(),
         };
+        let message = self.hasher.as_ref().and_then(|hasher| hasher.of(&keys));
+        if let Some(hash) = message {
+            foresee(hash);
+        }
         let start = self.bytes.len();
         keys.encode(&mut self.bytes)
             .ok_or_else(|| Error::invalid("envelope", "an id is longer than the format holds"))?;
         self.hints.push(IdHashes::of(&self.hash_key, &keys));
-        let message = self.hasher.as_ref().and_then(|hasher| hasher.of(&keys));
         self.has_ids |= message.is_some();
         let is_fact = Fact::is_fact(keys.event_type);
         self.has_facts |= is_fact;

@@ -144,8 +144,12 @@ impl Writer {
             if new.get() {
                 decisions.organisations.keep(drafts);
             }
+            let mut is_any_new = false;
             for (seq, hash) in drafts.placed(first) {
-                decisions.recent.insert(base_seq, hash, seq);
+                is_any_new |= decisions.recent.insert(base_seq, hash, seq);
+            }
+            if is_any_new && let Some(ids) = &self.ids {
+                ids.show(decisions.recent.signs());
             }
             if drafts.has_facts() && !self.log.is_mapped() {
                 decisions.staged_facts.shown(self.state.marks.visible());
@@ -335,7 +339,7 @@ mod tests {
         let mut workspace = writer.workspace();
         let accepted = store.accept(&event("m", 1)).unwrap();
         let mut give = |rule: &dyn Fn() -> Result<()>| {
-            workspace.drafts.set_alone(&accepted).unwrap();
+            workspace.drafts.set_alone(&accepted, |_| ()).unwrap();
             writer.store(&mut workspace.drafts, Some(&accepted), How::Wait, |_| rule()).map(drop)
         };
         let refusing = || Err(Error::invalid("rule", "is broken"));

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::dedupe::{MessageHash, MessageHasher, Run};
+use crate::dedupe::{MessageHash, MessageHasher, Run, Signs};
 use crate::error::Result;
 use crate::format::manifest::{GapRange, IdsRun};
 use crate::types::Seq;
@@ -95,8 +95,8 @@ pub enum OnIdConflict {
     Store,
 }
 
-/// The ids of sealed segments at one moment.
-#[derive(Debug, Default)]
+/// The ids of sealed segments at one moment, and where those of others are looked for first.
+#[derive(Debug, Default, Clone)]
 pub(super) struct SealedIds {
     /// In the order of their seqs, with their numbers; runs that are in memory only have the number 0.
     runs: Vec<(u64, Arc<Run>)>,
@@ -104,6 +104,8 @@ pub(super) struct SealedIds {
     through: Seq,
     /// The first seqs of the last sealed segments, as many as are looked at.
     last: VecDeque<Seq>,
+    /// Where the ids of what is not sealed are looked for first.
+    recent: Vec<Arc<Signs>>,
 }
 
 /// The message ids of sealed segments, and the rules by which repeats are told.
@@ -192,10 +194,22 @@ impl MessageIds {
 
     fn change(&self, change: impl FnOnce(&mut SealedIds)) {
         let mut sealed = self.sealed.write();
-        let mut next =
-            SealedIds { runs: sealed.runs.clone(), through: sealed.through, last: sealed.last.clone() };
+        let mut next = SealedIds::clone(&sealed);
         change(&mut next);
         *sealed = Arc::new(next);
+    }
+
+    /// Asks the processor for what a hash is looked for in, a little before that is done.
+    #[inline]
+    pub(super) fn foresee(&self, hash: MessageHash) {
+        let sealed = self.sealed.read();
+        sealed.runs.iter().for_each(|(_, run)| run.prefetch(hash));
+        sealed.recent.iter().for_each(|signs| signs.prefetch(hash));
+    }
+
+    /// From now on [`MessageIds::foresee`] goes for these. Called under the log's lock.
+    pub(super) fn show(&self, recent: Vec<Arc<Signs>>) {
+        self.change(|sealed| sealed.recent = recent);
     }
 
     /// Looks for hashes in the runs of frames behind `after`. Gives the seqs that have one, with the number that came with

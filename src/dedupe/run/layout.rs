@@ -31,7 +31,7 @@ use crate::storage::BLOCK_BYTES;
 use crate::types::Seq;
 
 /// Version of the rules by which frames become entries; a run of other rules is made anew.
-pub(crate) const RULES: u16 = 1;
+pub(crate) const RULES: u16 = 2;
 
 pub(super) const HEADER_LEN: usize = 128;
 pub(super) const CRC_AT: usize = HEADER_LEN - 4;

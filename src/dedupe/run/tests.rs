@@ -117,7 +117,7 @@ fn every_flipped_byte_is_noticed_and_another_store_s_run_is_refused() {
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 4;
-        let seen = open(&flipped, [1; 16], CHECK).and_then(|run| run.blocks.check_all());
+        let seen = open(&flipped, [1; 16], CHECK).and_then(|run| run.check());
         assert!(seen.is_err(), "byte {at}");
     }
 }

@@ -224,7 +224,10 @@ impl Derived<'_> {
         let name = FileName::IdsRun(number).to_string();
         let make = || {
             let listed = write(&*self.create(&name)?)?;
-            Ok((listed, Arc::new(self.open_ids(hasher, &listed)?)))
+            let run = self.open_ids(hasher, &listed)?;
+            // Here, and not by the appends that come next. Damage is told to whoever reads what it hit.
+            let _ = run.check();
+            Ok((listed, Arc::new(run)))
         };
         make().inspect_err(|_| {
             let _ = self.disk.remove(&name);
