@@ -77,17 +77,22 @@ pub(crate) struct Fact<'a> {
     pub(crate) traits_once: Option<ValueRef<'a>>,
 }
 
+/// The types of events that the store acts upon.
+const FACTS: [&str; 5] = [
+    EventType::IDENTIFY,
+    EventType::ANONYMOUS_CREATED,
+    EventType::SIGNED_UP,
+    EventType::ALIASED,
+    EventType::UNLINKED,
+];
+
 impl<'a> Fact<'a> {
     /// Tells whether the store acts upon events of this type.
-    pub(crate) fn is_fact(event_type: &str) -> bool {
-        matches!(
-            event_type,
-            EventType::IDENTIFY
-                | EventType::ANONYMOUS_CREATED
-                | EventType::SIGNED_UP
-                | EventType::ALIASED
-                | EventType::UNLINKED
-        )
+    #[inline]
+    pub(crate) fn is_fact(event_type: impl AsRef<[u8]>) -> bool {
+        let event_type = event_type.as_ref();
+        // Most are told by their beginning.
+        event_type.starts_with(b"identi") && FACTS.iter().any(|fact| fact.as_bytes() == event_type)
     }
 
     /// The fact that an event states, none where the store does not act upon its type.

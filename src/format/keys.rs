@@ -19,6 +19,8 @@ use crate::types::Nanos;
 
 /// Bytes before the texts.
 pub(crate) const FIXED_LEN: usize = 48;
+/// Bytes of the organisation, which stands behind the project.
+const ORG_LEN: usize = 16;
 
 /// The keys of one event, borrowed from a frame or on their way into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,37 @@ impl<'a> EventKeys<'a> {
             anonymous_id: present(anonymous_id),
             message_id: present(message_id),
         })
+    }
+}
+
+/// What an event is called, out of its keys, with nothing else looked at: names as bytes, to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyNames<'a> {
+    pub(crate) project_id: [u8; 16],
+    pub(crate) timestamp: Nanos,
+    pub(crate) module: &'a [u8],
+    pub(crate) event_type: &'a [u8],
+}
+
+impl<'a> KeyNames<'a> {
+    /// Reads the names out of a frame's keys, which need not be those of an event otherwise.
+    #[inline]
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (fixed, texts) = bytes.split_first_chunk::<FIXED_LEN>()?;
+        let (project_id, rest) = fixed.split_first_chunk()?;
+        let (timestamp, rest) = rest.get(ORG_LEN..)?.split_first_chunk()?;
+        let [module_len, event_type_len, ..] = rest else { return None };
+        let (module, texts) = texts.split_at_checked(usize::from(*module_len))?;
+        let event_type = texts.get(..usize::from(*event_type_len))?;
+        let timestamp = Nanos::new(i64::from_le_bytes(*timestamp));
+        Some(Self { project_id: *project_id, timestamp, module, event_type })
+    }
+}
+
+impl<'a> From<&EventKeys<'a>> for KeyNames<'a> {
+    fn from(keys: &EventKeys<'a>) -> Self {
+        let (module, event_type) = (keys.module.as_bytes(), keys.event_type.as_bytes());
+        Self { project_id: keys.project_id, timestamp: keys.timestamp, module, event_type }
     }
 }
 

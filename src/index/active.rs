@@ -26,7 +26,7 @@ use self::types::TypeWriter;
 use super::chunks::{List, Rows};
 use super::{BLOCK, IdHashes, IdKind, ModuleNo, ProjectNo, TimeRange, TypeNo, high, join, low};
 use crate::format::frame;
-use crate::format::keys::EventKeys;
+use crate::format::keys::{EventKeys, KeyNames};
 #[cfg(test)]
 use crate::types::Ordinal;
 
@@ -93,11 +93,9 @@ struct Pair {
 }
 
 impl Pair {
-    fn is(&self, keys: &EventKeys<'_>) -> bool {
+    fn is(&self, event: &KeyNames<'_>) -> bool {
         let (event_type, module) = self.names.split_at(self.type_len);
-        self.project_id == keys.project_id
-            && event_type == keys.event_type.as_bytes()
-            && module == keys.module.as_bytes()
+        self.project_id == event.project_id && event_type == event.event_type && module == event.module
     }
 }
 
@@ -145,7 +143,7 @@ impl ActiveWriter {
 
     /// Appends an event whose frame begins at `offset`.
     pub(crate) fn push_event(&mut self, offset: u32, keys: &EventKeys<'_>) {
-        self.push_hashed(offset, keys, &IdHashes::of(&self.hash_key, keys));
+        self.push_hashed(offset, &keys.into(), &IdHashes::of(&self.hash_key, keys));
     }
 
     /// Brings the entries of ids near that will be pushed soon.
@@ -169,13 +167,13 @@ impl ActiveWriter {
     }
 
     /// Appends an event whose ids were hashed before, with the store's key.
-    pub(crate) fn push_hashed(&mut self, offset: u32, keys: &EventKeys<'_>, hashes: &IdHashes) {
+    pub(crate) fn push_hashed(&mut self, offset: u32, event: &KeyNames<'_>, hashes: &IdHashes) {
         let ordinal = self.next;
-        let Some(no) = self.pair(keys, ordinal) else { return self.push_other(offset) };
+        let Some(no) = self.pair(event, ordinal) else { return self.push_other(offset) };
         let Some(Pair { project, type_no, list, .. }) = self.pairs.get(no as usize) else {
             return self.push_other(offset);
         };
-        let time = keys.timestamp.get();
+        let time = event.timestamp.get();
         let index = &*self.index;
         index.rows.set(ordinal as usize, [time.cast_unsigned(), join(offset, no + 1)]);
         if let Some(writer) = self.types.get_mut(type_no.index()) {
@@ -189,7 +187,7 @@ impl ActiveWriter {
         if let Some(hash) = hashes.device {
             devices.push(device_table, ordinal, *project, hash, time);
         }
-        self.zone.widen(keys.timestamp);
+        self.zone.widen(event.timestamp);
         self.advance();
     }
 
@@ -216,23 +214,25 @@ impl ActiveWriter {
 
     /// The number of the event's type and module.
     #[inline]
-    fn pair(&mut self, keys: &EventKeys<'_>, ordinal: u32) -> Option<u32> {
-        let hash = pair_hash(&self.hasher, &keys.project_id, keys.event_type, keys.module);
+    fn pair(&mut self, event: &KeyNames<'_>, ordinal: u32) -> Option<u32> {
+        let hash = pair_hash(&self.hasher, event);
         let found = self.pairs_by_name.find(hash, |(known, no)| {
-            *known == hash && self.pairs.get(*no as usize).is_some_and(|pair| pair.is(keys))
+            *known == hash && self.pairs.get(*no as usize).is_some_and(|pair| pair.is(event))
         });
         match found {
             Some((_, no)) => Some(*no),
-            None => self.add_pair(keys, ordinal, hash),
+            None => self.add_pair(event, ordinal, hash),
         }
     }
 
     #[cold]
-    fn add_pair(&mut self, keys: &EventKeys<'_>, ordinal: u32, hash: u64) -> Option<u32> {
+    fn add_pair(&mut self, event: &KeyNames<'_>, ordinal: u32, hash: u64) -> Option<u32> {
+        let event_type = std::str::from_utf8(event.event_type).ok()?;
+        let module = std::str::from_utf8(event.module).ok()?;
         let mut dictionary = self.index.dictionary.write();
-        let project = dictionary.add_project(keys.project_id, ordinal);
-        let (type_no, list) = dictionary.add_type(project, keys.event_type)?;
-        let module = dictionary.add_module(project, keys.module, ordinal)?;
+        let project = dictionary.add_project(event.project_id, ordinal);
+        let (type_no, list) = dictionary.add_type(project, event_type)?;
+        let module = dictionary.add_module(project, module, ordinal)?;
         drop(dictionary);
         if self.types.len() <= type_no.index() {
             self.types.push(TypeWriter::new());
@@ -240,10 +240,10 @@ impl ActiveWriter {
         let no = super::count32(self.pairs.len());
         self.index.pairs.set(no as usize, join(type_no.get(), module.get()));
         self.pairs.push(Pair {
-            project_id: keys.project_id,
+            project_id: event.project_id,
             project,
-            names: [keys.event_type.as_bytes(), keys.module.as_bytes()].concat().into(),
-            type_len: keys.event_type.len(),
+            names: [event.event_type, event.module].concat().into(),
+            type_len: event.event_type.len(),
             type_no,
             list,
         });
@@ -252,12 +252,12 @@ impl ActiveWriter {
     }
 }
 
-fn pair_hash(hasher: &DefaultHashBuilder, project_id: &[u8; 16], event_type: &str, module: &str) -> u64 {
+fn pair_hash(hasher: &DefaultHashBuilder, event: &KeyNames<'_>) -> u64 {
     let mut hasher = hasher.build_hasher();
-    hasher.write(project_id);
-    hasher.write(event_type.as_bytes());
-    hasher.write_usize(event_type.len());
-    hasher.write(module.as_bytes());
+    hasher.write(&event.project_id);
+    hasher.write(event.event_type);
+    hasher.write_usize(event.event_type.len());
+    hasher.write(event.module);
     hasher.finish()
 }
 

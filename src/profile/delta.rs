@@ -21,8 +21,8 @@ pub(crate) struct Bounds {
     pub(crate) live_traits: u32,
     /// The most live bytes of a row.
     pub(crate) live_bytes: u32,
-    /// Whether a row has facts of identity.
-    pub(crate) has_facts: bool,
+    /// The most facts of identity of a row.
+    pub(crate) facts: u32,
     /// Whether one of them names another id.
     pub(crate) has_links: bool,
 }
@@ -33,7 +33,7 @@ impl Bounds {
         self.newest = self.newest.max(row.newest().map(|order| order.timestamp));
         self.live_traits = self.live_traits.max(row.live_traits());
         self.live_bytes = self.live_bytes.max(row.live_bytes());
-        self.has_facts |= row.fact_count() > 0;
+        self.facts = self.facts.max(row.fact_count());
         self.has_links |= row.link_count() > 0;
     }
 }

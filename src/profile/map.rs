@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::changes::{Changes, Mark};
 use super::delta::{Bounds, Delta, HashedKey};
+use super::facts::RowFact;
 use super::fragment::{Fragment, Fragments};
 use super::join::Joiner;
 use super::key::{PersonRef, RowKey, cursor_key, person_key};
@@ -204,7 +205,39 @@ impl ProfileMap {
 
     /// Whether a row, of any project, may have a fact of identity.
     pub(crate) fn may_have_facts(&self) -> bool {
-        self.all_bounds().any(|bounds| bounds.has_facts)
+        self.all_bounds().any(|bounds| bounds.facts > 0)
+    }
+
+    /// No row, of any project, has more facts of identity.
+    pub(crate) fn facts_max(&self) -> u32 {
+        self.all_bounds().fold(0, |sum, bounds| sum.saturating_add(bounds.facts))
+    }
+
+    /// Gives the facts of identity on the row of a person, layer by layer, those that other layers have too included:
+    /// cheaper than the joined row where only the least is wanted. A layer without links is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where a run is not as it was written.
+    pub(crate) fn each_fact<'a>(
+        &'a self,
+        project_id: [u8; 16],
+        person: PersonRef<'_>,
+        mut take: impl FnMut(RowFact<'a>),
+    ) -> Result<()> {
+        let key = self.hashed(&person_key(project_id, person));
+        let mut take = |row: &'a [u8]| {
+            RowRef::new(row).iter().flat_map(RowRef::facts).for_each(&mut take);
+        };
+        for delta in self.deltas().filter(|delta| delta.bounds().has_links) {
+            delta.get(&key).into_iter().for_each(|row| take(row));
+        }
+        for run in self.runs.iter().filter(|run| run.bounds().has_links) {
+            if let Some(found) = run.find(key.hash, key.key.as_bytes())? {
+                take(run.slice(&found.row)?);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a row, of any project, may have a fact of identity that names another id. Where none has, every id is a
@@ -252,6 +285,11 @@ impl ProfileMap {
         HashedKey::new(&self.hash_key, RowKey::new(key))
     }
 
+    /// The layers in memory.
+    fn deltas(&self) -> impl Iterator<Item = &Delta> {
+        [&self.delta].into_iter().chain(self.frozen.iter().map(|frozen| &frozen.delta))
+    }
+
     /// The bounds of every layer.
     fn all_bounds(&self) -> impl Iterator<Item = &Bounds> {
         [self.delta.bounds()].into_iter().chain(self.layers())
@@ -288,7 +326,7 @@ impl ProfileMap {
     fn row_of(&self, key: &HashedKey) -> Result<Option<PersonRow>> {
         let mut joined = None;
         let mut joiner = Joiner::default();
-        for delta in [&self.delta].into_iter().chain(self.frozen.iter().map(|frozen| &frozen.delta)) {
+        for delta in self.deltas() {
             if let Some(row) = delta.get(key) {
                 join_in(&mut joiner, key.key.as_bytes(), &mut joined, PersonRow::of_bytes(Arc::clone(row)));
             }

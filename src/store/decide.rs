@@ -17,13 +17,17 @@ pub(super) struct Decisions {
     pub(super) staged_facts: StagedFacts,
 }
 
+/// Bindings that are compared before they are looked up.
+const LAST: usize = 4;
+
 /// The organisation of each project.
 #[derive(Debug, Default)]
 pub(super) struct Organisations {
     /// Of each project that was written to or looked up.
     known: HashMap<[u8; 16], [u8; 16]>,
-    /// The binding that was asked for last: most events are of the same project as the one before.
-    last: Option<Binding>,
+    /// Bindings that were asked for before, the last few: most events are of one of these projects.
+    last: [Option<Binding>; LAST],
+    next: usize,
 }
 
 impl Organisations {
@@ -38,7 +42,7 @@ impl Organisations {
     ) -> Result<bool> {
         let mut new = false;
         for (at, (index, binding)) in drafts.bindings().iter().enumerate() {
-            if self.last.as_ref() == Some(binding) {
+            if self.last.iter().flatten().any(|last| last == binding) {
                 continue;
             }
             let mut known = self.known.get(&binding.project_id).copied();
@@ -55,7 +59,13 @@ impl Organisations {
             }
             match known {
                 None => new = true,
-                Some(org_id) if org_id == binding.org_id => self.last = Some(*binding),
+                Some(org_id) if org_id == binding.org_id => {
+                    let at = self.next % LAST;
+                    self.next = at + 1;
+                    if let Some(last) = self.last.get_mut(at) {
+                        *last = Some(*binding);
+                    }
+                }
                 Some(_) if drafts.len() == 1 => return Err(other_organisation()),
                 Some(_) => {
                     return Err(Error::InBatch { index: *index, source: Box::new(other_organisation()) });

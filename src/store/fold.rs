@@ -8,9 +8,10 @@ use super::people::breaks_a_rule;
 use super::seal::{SealJob, SealQueue};
 use super::state::ReadState;
 use crate::envelope::Note;
+use crate::envelope::fact::Fact;
 use crate::format::cursor::CursorKeys;
 use crate::format::frame::FrameKind;
-use crate::format::keys::EventKeys;
+use crate::format::keys::{EventKeys, KeyNames};
 use crate::index::{ActiveWriter, IdHashes};
 use crate::log::segment::Segment;
 use crate::log::{Fold, FoldNotes, Placed, Rolled};
@@ -52,13 +53,16 @@ pub(super) fn event_keys<'a>(frame: &Placed<'a>) -> Option<EventKeys<'a>> {
 pub(super) fn index_frame(
     active: &mut ActiveWriter,
     frame: &Placed<'_>,
-    event: Option<&EventKeys<'_>>,
+    event: Option<KeyNames<'_>>,
     hashes: &IdHashes,
 ) -> Fragments {
     let Placed { seq, kind, offset, keys, body } = *frame;
     if let Some(event) = event {
-        active.push_hashed(offset, event, hashes);
-        return Fragment::of_frame(event, body);
+        active.push_hashed(offset, &event, hashes);
+        if !Fact::is_fact(event.event_type) {
+            return Fragments::default();
+        }
+        return fragments_of(kind, seq, keys, body);
     }
     active.push_other(offset);
     if kind == FrameKind::Cursor { fragments_of(kind, seq, keys, body) } else { Fragments::default() }
@@ -96,14 +100,14 @@ impl Fold for StoreFold {
             if let Some(ahead) = hints.get(at + SLOTS_AHEAD) {
                 self.active.prefetch_slots(ahead);
             }
-            let event = event_keys(&frame);
-            let said = index_frame(&mut self.active, &frame, event.as_ref(), hashes);
+            let names = if frame.kind == FrameKind::Event { KeyNames::parse(frame.keys) } else { None };
+            let said = index_frame(&mut self.active, &frame, names, hashes);
             if said.is_empty() {
                 continue;
             }
             let profiles = profiles.get_or_insert_with(|| self.state.profiles.lock());
             let mut left = profiles.apply_all(said);
-            if event.is_some_and(|event| breaks_a_rule(profiles, &event, frame.body)) {
+            if event_keys(&frame).is_some_and(|event| breaks_a_rule(profiles, &event, frame.body)) {
                 left.add(Note::IdentityConflict);
             }
             if !left.is_empty() {

@@ -20,7 +20,8 @@
 //!    104    8  file length
 //!    112    4  hash check        first half of SipHash-2-4 of "envelog run" under the manifest's hash key
 //!    116    4  crc of the block checksums
-//!    120    4  contents          bit 0: a row has facts of identity, bit 1: one of them names another id; others 0
+//!    120    4  contents          bit 0: a row has facts of identity; bit 1: one of them names another id; bits 8 to 31:
+//!                            the most of one row, 2^24 - 1 for more; others 0
 //!    124    4  crc               CRC-32 of bytes 0 .. 124
 //!    128    .  rows              each: key length 4 | row length 4 | key | row | zeros up to a multiple of 8
 //!      .    .  offsets           of the rows in the order of keys, divided by 8: 4 each, zeros up to a multiple of 8
@@ -44,7 +45,7 @@ use crate::profile::delta::Bounds;
 use crate::types::{Nanos, Seq};
 
 /// Version of the rules by which frames become rows; a run of other rules is made anew.
-pub(crate) const RULES: u16 = 2;
+pub(crate) const RULES: u16 = 3;
 
 pub(super) const HEADER_LEN: usize = 128;
 pub(super) const CRC_AT: usize = HEADER_LEN - 4;
@@ -55,9 +56,13 @@ pub(super) const ALIGN: u64 = 8;
 pub(super) const SLOT_LEN: u64 = 8;
 pub(super) const OFFSET_LEN: u64 = 4;
 
-/// Mark of a run in which a row has facts of identity, and of one in which such a fact names another id.
+/// Mark of a run in which a row has facts of identity, and of one in which such a fact names another id; how many facts
+/// a row has stands behind them.
 const FACTS: u32 = 1;
 const LINKS: u32 = 2;
+const FACTS_SHIFT: u32 = 8;
+/// That many facts, or more.
+const FACTS_MANY: u32 = u32::MAX >> FACTS_SHIFT;
 
 /// What a run is made for, besides its rows.
 #[derive(Debug, Clone, Copy)]
@@ -111,8 +116,9 @@ impl Header {
         out.put_u64(self.file_len);
         out.put_u32(self.hash_check);
         out.put_u32(self.blocks_crc);
-        let Bounds { has_facts, has_links, .. } = self.bounds;
-        out.put_u32(if has_facts { FACTS } else { 0 } | if has_links { LINKS } else { 0 });
+        let Bounds { facts, has_links, .. } = self.bounds;
+        let marks = if facts > 0 { FACTS } else { 0 } | if has_links { LINKS } else { 0 };
+        out.put_u32(marks | facts.min(FACTS_MANY) << FACTS_SHIFT);
         out.put_u32(crc32fast::hash(&out));
         out
     }
@@ -129,8 +135,9 @@ impl Header {
         let (live_traits, live_bytes) = (reader.u32()?, reader.u32()?);
         let file_len = reader.u64()?;
         let (hash_check, blocks_crc, contents) = (reader.u32()?, reader.u32()?, reader.u32()?);
-        let (has_facts, has_links) = (contents & FACTS != 0, contents & LINKS != 0);
-        let bounds = Bounds { newest, live_traits, live_bytes, has_facts, has_links };
+        let (facts, has_links) = (contents >> FACTS_SHIFT, contents & LINKS != 0);
+        let facts = if facts == FACTS_MANY { u32::MAX } else { facts };
+        let bounds = Bounds { newest, live_traits, live_bytes, facts, has_links };
         let header = Self {
             store_id,
             number,
@@ -148,7 +155,9 @@ impl Header {
             blocks_crc,
         };
         let tables = header.tables()?;
-        (zero == 0 && contents & !(FACTS | LINKS) == 0 && tables.blocks.end == file_len).then_some(header)
+        let marks = contents & !(FACTS_MANY << FACTS_SHIFT);
+        let is_sane = marks & !(FACTS | LINKS) == 0 && (marks & FACTS != 0) == (facts > 0);
+        (zero == 0 && is_sane && tables.blocks.end == file_len).then_some(header)
     }
 
     /// Where the tables stand; `None` where the numbers contradict each other.

@@ -103,7 +103,12 @@ impl TailFold<'_> {
                 self.writer.prefetch_slots(&read.hashes);
             }
             for Read { frame, event, hashes, message } in near {
-                self.profiles.apply_all(index_frame(self.writer, frame, event.as_ref(), hashes));
+                self.profiles.apply_all(index_frame(
+                    self.writer,
+                    frame,
+                    event.as_ref().map(Into::into),
+                    hashes,
+                ));
                 if let Some(hash) = message {
                     self.recent.insert(base_seq, *hash, frame.seq);
                 }

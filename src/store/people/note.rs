@@ -93,20 +93,22 @@ impl FactSource for &FewRows<'_> {
 /// places for all: nearly all links. `None` where that is not so.
 fn is_simple_link(profiles: &ProfileMap, keys: &EventKeys<'_>) -> Result<Option<bool>> {
     let (Some(user), Some(device)) = (keys.user_id, keys.anonymous_id) else { return Ok(None) };
-    let row = |person| profiles.row(keys.project_id, person);
-    let Some(device) = row(PersonRef::Anonymous(device))? else { return Ok(None) };
     let mut first = None;
-    for fact in device.facts() {
-        if fact.act != Act::Linked {
-            return Ok(None);
-        }
+    let mut has_others = false;
+    profiles.each_fact(keys.project_id, PersonRef::Anonymous(device), |fact| {
+        has_others |= fact.act != Act::Linked;
         let is_less = first.is_none_or(|(order, _)| fact.order < order);
         if is_less && let Some((_, id)) = fact.other {
             first = Some((fact.order, id));
         }
-    }
-    let Some((_, bound_to)) = first else { return Ok(None) };
-    let facts = row(PersonRef::User(bound_to))?.map_or(0, |row| row.fact_count());
-    let has_places = usize::try_from(facts).is_ok_and(|facts| facts < profiles.limits().members_max);
+    })?;
+    let Some((_, bound_to)) = first.filter(|_| !has_others) else { return Ok(None) };
+    let members_max = profiles.limits().members_max;
+    let is_below = |facts: u32| usize::try_from(facts).is_ok_and(|facts| facts < members_max);
+    // Nearly always no row has so many facts.
+    let has_places = is_below(profiles.facts_max()) || {
+        let row = profiles.row(keys.project_id, PersonRef::User(bound_to))?;
+        is_below(row.map_or(0, |row| row.fact_count()))
+    };
     Ok(has_places.then_some(bound_to == user))
 }
