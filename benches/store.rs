@@ -112,6 +112,7 @@ fn filled_with_ids(path: &Path, level: Durability, segments: u64) -> Store {
         }
         batch.commit().unwrap();
     }
+    store.wait_sealed().unwrap();
     store.close().unwrap();
     drop(store);
     // From here on segments are as long as they are by default, so that it is not sealing that is measured.
@@ -150,7 +151,8 @@ fn append_ids(criterion: &mut Criterion) {
                         }
                         events
                     };
-                    bencher.iter_batched(events, store_all, BatchSize::SmallInput);
+                    // So few at a time that they are near the processor still, as a host's events are.
+                    bencher.iter_batched(events, store_all, BatchSize::NumIterations(1_000 / size));
                 });
                 store.close().unwrap();
             }
