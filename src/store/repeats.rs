@@ -247,3 +247,6 @@ impl MessageIds {
         Ok(sealed.through)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl MessageIds {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
