@@ -125,6 +125,22 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_goes_when_its_last_frame_is_sealed_and_not_before() {
+        let mut recent = Recent::new(Seq::new(1));
+        let hash = MessageHash::new(7 << 40);
+        // The second segment has one frame.
+        for (base_seq, seq) in [(1, 1), (1, 10), (11, 11), (12, 12)] {
+            recent.insert(Seq::new(base_seq), hash, Seq::new(seq));
+        }
+        recent.forget(Seq::new(9));
+        assert_eq!((found(&recent, 7, 9), recent.first_seq()), (vec![10, 11, 12], Seq::new(10)));
+        recent.forget(Seq::new(10));
+        assert_eq!((found(&recent, 7, 0), recent.first_seq()), (vec![11, 12], Seq::new(11)));
+        recent.forget(Seq::new(11));
+        assert_eq!((found(&recent, 7, 0), recent.first_seq()), (vec![12], Seq::new(12)));
+    }
+
+    #[test]
     fn a_segment_without_ids_takes_none_of_the_next_with_it() {
         let mut recent = Recent::new(Seq::new(1));
         recent.insert(Seq::new(1), MessageHash::new(7 << 40), Seq::new(2));
