@@ -3,10 +3,13 @@
 use super::*;
 use crate::Uuid;
 use crate::envelope::Envelope;
-use crate::log::OnCorruption;
+use crate::log::{OnCorruption, manifest_file};
+use crate::storage::Disk;
 use crate::storage::sim::SimDisk;
+use crate::store::derive::Derived;
 use crate::store::{Options, Store};
 use crate::types::Seq;
+use crate::{Dedupe, Note};
 
 const PROJECT: Uuid = Uuid::from_u128(2);
 const EVENTS: u64 = 400;
@@ -37,7 +40,13 @@ fn damaged_store() -> (SimDisk, Vec<Seq>, Seq) {
     }
     store.wait_sealed().unwrap();
     store.close().unwrap();
-    let mut bytes = disk.file_bytes("seg-2.log").unwrap();
+    let damaged = damage(&disk, "seg-2.log");
+    (disk, seqs, damaged)
+}
+
+/// Damages a frame of a segment, and gives its seq.
+fn damage(disk: &SimDisk, name: &str) -> Seq {
+    let mut bytes = disk.file_bytes(name).unwrap();
     // The sixth frame, by the lengths that they begin with.
     let mut frame = 2048;
     for _ in 0..5 {
@@ -46,9 +55,41 @@ fn damaged_store() -> (SimDisk, Vec<Seq>, Seq) {
     }
     let seq = Seq::new(u64::from_le_bytes(bytes[frame + 8..frame + 16].try_into().unwrap()));
     bytes[frame + 20] ^= 1;
-    disk.set_file_bytes("seg-2.log", &bytes);
-    assert!(seqs.contains(&seq));
-    (disk, seqs, seq)
+    disk.set_file_bytes(name, &bytes);
+    seq
+}
+
+/// A store, not closed, with a run of message ids for each of its sealed segments.
+fn store_with_many_runs() -> (SimDisk, Vec<Seq>) {
+    let disk = SimDisk::default();
+    let store = options().dedupe(Dedupe::Off).open_on(&disk).unwrap();
+    let mut seqs = Vec::new();
+    while store.stats().unwrap().sealed_segments < 6 {
+        let event = Envelope::new(Uuid::from_u128(1), PROJECT, "shop", "order.placed");
+        let event = event.message_id(id(seqs.len() as u64));
+        seqs.push(store.append(event).unwrap().position.seq);
+        store.wait_sealed().unwrap();
+    }
+    let disk = disk.kill();
+    drop(store);
+    // It makes a run of each segment.
+    let store = options().open_on(&disk).unwrap();
+    let disk = disk.kill();
+    drop(store);
+    assert!(runs(&disk).len() >= 6);
+    (disk, seqs)
+}
+
+/// Damages a frame of the fourth segment, and a byte of its run of message ids.
+fn damage_the_fourth(disk: &SimDisk, at: usize) -> Seq {
+    let listed = manifest_file::read(disk).unwrap().unwrap().ids[3];
+    let name = FileName::IdsRun(listed.number).to_string();
+    let mut bytes = disk.file_bytes(&name).unwrap();
+    bytes[at] ^= 1;
+    disk.set_file_bytes(&name, &bytes);
+    let seq = damage(disk, "seg-4.log");
+    assert!(listed.first_seq <= seq && seq <= listed.last_seq);
+    seq
 }
 
 fn ids(store: &Store) -> &MessageIds {
@@ -154,4 +195,39 @@ fn of_a_damaged_segment_without_a_run_the_ids_that_can_be_read_are_in_memory() {
         all_are_found_once(&store, &seqs, damaged);
         store.close().unwrap();
     }
+}
+
+#[test]
+fn what_was_found_before_a_lost_run_was_met_is_found_once() {
+    let (disk, seqs) = store_with_many_runs();
+    // In the filter, which every search reads.
+    let damaged = damage_the_fourth(&disk, 200);
+    let store = options().open_on(&disk).unwrap();
+    assert_eq!(found(&store, 0), seqs[..1]);
+    all_are_found_once(&store, &seqs, damaged);
+}
+
+#[test]
+fn a_merge_that_meets_a_lost_run_leaves_all_ids_known_and_the_store_writable() {
+    let (disk, seqs) = store_with_many_runs();
+    // In the entries, which a search reads where the filter may hold the id, and a merge in any case.
+    let damaged = damage_the_fourth(&disk, 128 + 4096 + 30);
+    let store = options().open_on(&disk).unwrap();
+    let inner = &store.inner;
+    let medium: Arc<dyn Disk> = Arc::clone(&inner.disk);
+    let derived = Derived { disk: &medium, manifest: &inner.manifest, shelf: &inner.state.shelf };
+    derived.compact_ids(ids(&store), || true).unwrap();
+    let of_lost = |(number, run): &(u64, Arc<Run>)| {
+        *number == 0 && run.first_seq() <= damaged && damaged <= run.last_seq()
+    };
+    assert!(ids(&store).sealed.read().runs.iter().any(of_lost));
+    all_are_found_once(&store, &seqs, damaged);
+    store.wait_sealed().unwrap();
+    all_are_found_once(&store, &seqs, damaged);
+    let event = || Envelope::new(Uuid::from_u128(1), PROJECT, "shop", "order.placed").message_id("later");
+    assert!(store.append(event()).unwrap().notes.is_empty());
+    assert!(store.append(event()).unwrap().notes.contains(Note::Duplicate));
+    store.close().unwrap();
+    drop(store);
+    all_are_found_once(&options().open_on(&disk).unwrap(), &seqs, damaged);
 }
