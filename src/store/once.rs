@@ -335,7 +335,7 @@ mod tests {
         // One whose place is the last one of a table of any size, so that those behind it stand at the front.
         let hasher = store.writer().unwrap().ids.as_deref().unwrap().hasher;
         let is_last = |id: &String| hasher.hash(&PROJECT.into_bytes(), id).get() >> 52 == 0xfff;
-        let id = (0..).map(|number| format!("m{number}")).find(is_last).unwrap();
+        let id = (0..1_000_000).map(|number| format!("m{number}")).find(is_last).unwrap();
         let position = store.append(event(&id, 0)).unwrap().position;
         for amount in 1..150 {
             store.append(event(&id, amount)).unwrap();

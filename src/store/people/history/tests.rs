@@ -1,6 +1,6 @@
 //! The history of a person's traits at times that tie, and where nothing changes.
 
-use crate::envelope::{Envelope, Value};
+use crate::envelope::{Envelope, Value, ValueRef};
 use crate::storage::sim::SimDisk;
 use crate::{DateTime, Dedupe, Options, Store, TraitChange, Uuid, View};
 
@@ -23,7 +23,7 @@ fn told(view: &View, name: &str) -> Vec<(u64, Option<Value>)> {
 }
 
 fn now(view: &View, name: &str) -> Option<Value> {
-    view.profile("anna").unwrap()?.trait_value(name).map(|value| value.to_value())
+    view.profile("anna").unwrap()?.trait_value(name).map(ValueRef::to_value)
 }
 
 fn stored(events: &[Envelope]) -> View {
@@ -93,9 +93,12 @@ fn of_a_plain_set_and_traits_once_at_one_time_the_plain_one_stands() {
 #[test]
 fn of_copies_that_differ_in_address_hashes_the_greater_one_stands_whichever_came_first() {
     for is_once in [false, true] {
-        let address = |event: Envelope| match is_once {
-            true => event.with_trait_once("ip", "203.0.113.7"),
-            false => event.with_trait("ip", "203.0.113.7"),
+        let address = |event: Envelope| {
+            if is_once {
+                event.with_trait_once("ip", "203.0.113.7")
+            } else {
+                event.with_trait("ip", "203.0.113.7")
+            }
         };
         let mut stands = Vec::new();
         for secrets in [[[7; 32], [9; 32]], [[9; 32], [7; 32]]] {
