@@ -115,6 +115,11 @@ mod tests {
         let mut runs = listed(&[10; 6]);
         runs[5].last_seq = Seq::new(u64::from(u32::MAX) + 12);
         assert_eq!(choose(&runs), Some(2..6), "the span of one run is below 2^32");
+        // From the seq 11 on 2^32 frames, and one less.
+        runs[5].last_seq = Seq::new(u64::from(u32::MAX) + 11);
+        assert_eq!(choose(&runs), Some(2..6));
+        runs[5].last_seq = Seq::new(u64::from(u32::MAX) + 10);
+        assert_eq!(choose(&runs), Some(1..6));
     }
 
     #[test]

@@ -356,18 +356,35 @@ mod tests {
         assert_eq!(rooms(0).len(), 1, "as many as the one before had");
         assert_eq!(recent.segments.len(), 1);
         assert_eq!((recent.spare.len(), recent.signs().len()), (2, 1));
-        for seq in 3 * count + 1..=4 * count {
+        let kept = 3 * count + 1..=4 * count;
+        for number in 3 * count / 2..=4 * count {
             let mut seqs = Vec::new();
-            recent.find(spread(seq), Seq::ZERO, |seq| seqs.push(seq.get()));
+            recent.find(spread(number), Seq::ZERO, |seq| seqs.push(seq.get()));
             seqs.sort_unstable();
-            let halves = [2 * seq, 2 * seq + 1].into_iter().filter(|seq| *seq <= 4 * count);
-            assert_eq!(seqs, std::iter::once(seq).chain(halves).collect::<Vec<_>>(), "{seq}");
+            let expected = [number, 2 * number, 2 * number + 1].into_iter().filter(|seq| kept.contains(seq));
+            assert_eq!(seqs, expected.collect::<Vec<_>>(), "{number}");
         }
         let parts = || recent.segments.iter().flat_map(|segment| &segment.parts);
         let may =
             |hash: MessageHash| parts().filter(|part| part.signs.line(hash).unwrap().may_hold(hash)).count();
         let wrong: usize = (0..20_000).map(|n| may(spread(n + 10 * count))).sum();
         assert!(wrong < 20_000 * parts().count() / 200, "{wrong}");
+    }
+
+    #[test]
+    fn a_segment_goes_when_its_last_frame_is_sealed_and_not_before() {
+        let mut recent = Recent::new(Seq::new(1));
+        let hash = MessageHash::new(7 << 40);
+        // The second segment has one frame.
+        for (base_seq, seq) in [(1, 1), (1, 10), (11, 11), (12, 12)] {
+            recent.insert(Seq::new(base_seq), hash, Seq::new(seq));
+        }
+        recent.forget(Seq::new(9));
+        assert_eq!((found(&recent, 7, 9), recent.first_seq()), (vec![10, 11, 12], Seq::new(10)));
+        recent.forget(Seq::new(10));
+        assert_eq!((found(&recent, 7, 0), recent.first_seq()), (vec![11, 12], Seq::new(11)));
+        recent.forget(Seq::new(11));
+        assert_eq!((found(&recent, 7, 0), recent.first_seq()), (vec![12], Seq::new(12)));
     }
 
     #[test]

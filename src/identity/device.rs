@@ -14,7 +14,8 @@ use crate::error::{IdentityRule, Result};
 #[derive(Default)]
 struct Fold {
     binding: Binding,
-    /// Users from whom the device was unlinked, and whom no alias joined it to since.
+    /// Users from whom the device was unlinked. An alias may join it to one again; it is free only when it is taken from
+    /// that one again.
     barred: HashSet<Arc<str>>,
     /// Users whose links or aliases were listed since the device was last unlinked, and the rules.
     listed: HashSet<(Act, IdentityRule, Arc<str>)>,
@@ -84,7 +85,6 @@ impl Fold {
                 self.list_join(fact, IdentityRule::Unlinked);
             }
             None => {
-                self.barred.remove(&fact.user.id);
                 if !is_link {
                     self.binding.aliased_to.push(fact.user.clone());
                 }

@@ -280,3 +280,6 @@ fn flags_of(accepted: &Accepted) -> FrameFlags {
 pub(super) fn other_organisation() -> Error {
     Error::invalid("orgId", "the project belongs to another organisation")
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use crate::envelope::Envelope;
     use crate::store::{Options, Store};
-    use crate::{Dedupe, OnIdConflict, Uuid};
+    use crate::{DateTime, Dedupe, Note, OnIdConflict, Uuid};
 
     const PROJECT: Uuid = Uuid::from_u128(2);
 
@@ -330,6 +330,47 @@ mod tests {
         drop(store);
         let store = options().dedupe(Dedupe::Off).open(directory.path()).unwrap();
         assert_eq!(first(&store, "m0"), None, "nothing is looked up");
+    }
+
+    #[test]
+    fn of_events_that_share_an_id_the_first_is_found_though_their_table_has_no_order() {
+        let options = || Options::new().on_id_conflict(OnIdConflict::Store);
+        let store = options().open_in_memory().unwrap();
+        // One whose place is the last one of a table of any size, so that those behind it stand at the front.
+        let hasher = store.writer().unwrap().ids.as_deref().unwrap().hasher;
+        let is_last = |id: &String| hasher.hash(&PROJECT.into_bytes(), id).get() >> 52 == 0xfff;
+        let id = (0..1_000_000).map(|number| format!("m{number}")).find(is_last).unwrap();
+        let position = store.append(event(&id, 0)).unwrap().position;
+        for amount in 1..150 {
+            store.append(event(&id, amount)).unwrap();
+            assert_eq!(first(&store, &id), Some(position), "of {} events", amount + 1);
+        }
+    }
+
+    #[test]
+    fn what_a_failed_try_found_out_does_not_count_for_the_next_one() {
+        let store = Options::new().on_id_conflict(OnIdConflict::Store).open_in_memory().unwrap();
+        let writer = store.writer().unwrap();
+        let mut workspace = writer.workspace();
+        let drafts = &mut workspace.drafts;
+        drafts.clear();
+        let at = |second: i64| DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+        // The second one has no time of its own, and repeats whatever else is the same.
+        for event in [event("m", 1).at(at(5)), event("m", 1)] {
+            drafts.push_event(&store.accept(&event).unwrap()).unwrap();
+        }
+        let refused = writer.store(drafts, None, How::Wait, |_| Err(Error::invalid("rule", "is broken")));
+        assert!(matches!(refused.map(drop), Err(Error::Invalid { .. })));
+        // Meanwhile another writer stores one with another time.
+        let stored = store.append(event("m", 1).at(at(6))).unwrap().position;
+        let Pending::Done(appended) = writer.store(drafts, None, How::Wait, |_| Ok(())).unwrap() else {
+            panic!("it was waited for");
+        };
+        let acks = drafts.acks(&appended, writer.epoch);
+        assert!(acks[0].notes.contains(Note::IdConflict) && acks[0].position > stored);
+        assert!(acks[1].notes.contains(Note::Duplicate));
+        assert_eq!(acks[1].position, stored, "one by one it would have met this one first");
+        assert_eq!(store.stats().unwrap().events, 2);
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub enum OnIdConflict {
 /// The ids of sealed segments at one moment, and where those of others are looked for first.
 #[derive(Debug, Default, Clone)]
 pub(super) struct SealedIds {
-    /// In the order of their seqs, with their numbers; runs that are in memory only have the number 0.
+    /// With their numbers, in no order; runs that are in memory only have the number 0.
     runs: Vec<(u64, Arc<Run>)>,
     /// The last seq of the last sealed segment.
     through: Seq,
@@ -173,16 +173,12 @@ impl MessageIds {
                 *number == 0 || (!is_new && listed.iter().any(|run| run.number == *number))
             });
             sealed.runs.extend(new);
-            sealed.runs.sort_by_key(|(_, run)| run.first_seq());
         });
     }
 
     /// Adds a run that is in memory only.
     pub(super) fn add_in_memory(&self, run: Run) {
-        self.change(|sealed| {
-            sealed.runs.push((0, Arc::new(run)));
-            sealed.runs.sort_by_key(|(_, run)| run.first_seq());
-        });
+        self.change(|sealed| sealed.runs.push((0, Arc::new(run))));
     }
 
     /// The open runs of listed ones, without those that have no file.
@@ -261,3 +257,6 @@ impl MessageIds {
         Ok(sealed.through)
     }
 }
+
+#[cfg(test)]
+mod tests;

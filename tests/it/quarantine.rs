@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envelog::testing::SimDisk;
-use envelog::{DateTime, Envelope, Error, EventRef, Note, OnCorruption, Options, Store, Uuid};
+use envelog::{DateTime, Dedupe, Envelope, Error, EventRef, Note, OnCorruption, Options, Store, Uuid};
 
 use crate::support::{Suite, count, frames};
 
@@ -369,6 +369,34 @@ fn damage_in_a_run_of_ids_and_in_its_segment_keeps_nobody_from_writing() {
             assert!(runs.iter().any(|run| disk.file_bytes(run).is_none()), "opening {opening}");
             store.close().unwrap();
         }
+    }
+}
+
+#[test]
+fn of_a_lost_run_the_ids_of_the_last_segments_are_known_where_only_those_are_looked_at() {
+    for last in [1, 2, 3] {
+        let disk = store_with_ids();
+        flip(&disk, "seg-1.log", 3000, 1);
+        let runs = runs_of_ids(&disk);
+        for run in &runs {
+            flip(&disk, run, 200, 1);
+        }
+        let store = with_ids().dedupe(Dedupe::LastSegments(last)).open_on(&disk).unwrap();
+        let segments = store.segments().unwrap();
+        let sealed = segments.iter().filter(|segment| segment.sealed).count();
+        let base = segments[sealed - usize::try_from(last).unwrap()].base_seq;
+        let first = {
+            let view = store.project(PROJECT).view().unwrap();
+            let event = view.events().seq_range(base..store.visible().next()).iter().next().unwrap().unwrap();
+            i64::try_from(number(&event)).unwrap()
+        };
+        assert!(first > 0 && first < RETRIED);
+        for number in first..RETRIED {
+            let ack = store.append(retried(number)).unwrap();
+            assert!(ack.notes.contains(Note::Duplicate), "{number} of the last {last}, from {first} on");
+        }
+        assert!(!store.append(retried(first - 1)).unwrap().notes.contains(Note::Duplicate));
+        store.close().unwrap();
     }
 }
 

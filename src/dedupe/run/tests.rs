@@ -121,3 +121,78 @@ fn every_flipped_byte_is_noticed_and_another_store_s_run_is_refused() {
         assert!(seen.is_err(), "byte {at}");
     }
 }
+
+/// One thing that is not as it should be in a run's file or in its line of the manifest.
+type Fault = fn(&mut Vec<u8>, &mut IdsRun);
+
+fn put(bytes: &mut [u8], at: usize, number: u64) {
+    bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+}
+
+#[test]
+fn each_part_of_the_header_is_checked_by_itself() {
+    const SENSE: &str = "the header's checksum matches and its content makes no sense";
+    const LISTED: &str = "the file is not the run that the manifest lists";
+    let entries = entries(7, 600, spread);
+    let (file, sound) = made(&origin(3, 7, 606), &entries);
+    let bytes = file.into_bytes();
+    // The header's checksum and the one in the manifest are those of the changed header.
+    let changes: [(&str, &str, Fault); 18] = [
+        ("magic", "", |bytes, _| bytes[0] ^= 1),
+        ("store", LISTED, |bytes, _| bytes[16] ^= 1),
+        ("number", LISTED, |bytes, _| put(bytes, 32, 4)),
+        ("first seq", LISTED, |bytes, _| put(bytes, 40, 6)),
+        ("last seq", LISTED, |bytes, _| put(bytes, 48, 607)),
+        ("rules", LISTED, |bytes, _| bytes[56] += 1),
+        ("rules of both", "the run was made by other rules", |bytes, listed| {
+            bytes[56] += 1;
+            listed.file.rules += 1;
+        }),
+        ("zeros behind the rules", SENSE, |bytes, _| bytes[58] = 1),
+        ("count", SENSE, |bytes, _| put(bytes, 64, 1_000)),
+        ("a count that no file could have", SENSE, |bytes, _| put(bytes, 64, u64::MAX)),
+        ("file length", SENSE, |bytes, listed| {
+            let len = bytes.len() as u64 + 1;
+            put(bytes, 80, len);
+            listed.file.len += 1;
+        }),
+        ("hash check", LISTED, |bytes, _| bytes[88] ^= 1),
+        ("checksum of the checksums", "the block checksums do not match theirs", |bytes, _| bytes[92] ^= 1),
+        ("zeros at the end", SENSE, |bytes, _| bytes[123] = 1),
+        ("listed number", LISTED, |_, listed| listed.number += 1),
+        ("listed rules", LISTED, |_, listed| listed.file.rules += 1),
+        ("listed length", LISTED, |_, listed| listed.file.len -= 1),
+        ("a byte too many", "the file is not as long as it says", |bytes, _| bytes.push(0)),
+    ];
+    let open = |bytes: &[u8], listed: &IdsRun| {
+        let file = MemoryFile::new("ids-3.run".to_owned());
+        file.write_at(0, bytes).unwrap();
+        Run::in_memory(file, listed, [1; 16], CHECK).map(drop)
+    };
+    open(&bytes, &sound).unwrap();
+    let refused = |what: &str, reason: &str, bytes: &[u8], listed: &IdsRun| match open(bytes, listed) {
+        Err(Error::Corrupt { reason: told, .. }) => assert!(told.contains(reason), "{what}: {told}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    for (what, reason, change) in changes {
+        let (mut bytes, mut listed) = (bytes.clone(), sound);
+        change(&mut bytes, &mut listed);
+        listed.file.crc = crc32fast::hash(&bytes[..CRC_AT]);
+        bytes[CRC_AT..HEADER_LEN].copy_from_slice(&listed.file.crc.to_le_bytes());
+        refused(what, reason, &bytes, &listed);
+    }
+
+    // The checksum is that of the header and the one that is listed.
+    let reason = "the header's checksum does not match";
+    let mut other = sound;
+    other.file.crc ^= 1;
+    refused("listed checksum", reason, &bytes, &other);
+    let mut changed = bytes.clone();
+    changed[72] ^= 1;
+    refused("sum of the entries", reason, &changed, &sound);
+    other = sound;
+    changed = bytes.clone();
+    changed[CRC_AT] ^= 1;
+    other.file.crc ^= 1;
+    refused("checksum of the header", reason, &changed, &other);
+}

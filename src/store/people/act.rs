@@ -100,3 +100,6 @@ impl Writer {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ fn pair_of(keys: &EventKeys<'_>, body: &[u8]) -> Option<identity::Fact> {
     let order = FactOrder { timestamp: keys.timestamp, message_id, digest: fact.digest() };
     super::facts::pair_of(&fact, order)
 }
+
+#[cfg(test)]
+mod tests;

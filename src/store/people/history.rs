@@ -264,3 +264,6 @@ fn nanos(time: DateTime<Utc>) -> Nanos {
     let beyond = if time.timestamp() < 0 { i64::MIN } else { i64::MAX };
     Nanos::new(time.timestamp_nanos_opt().unwrap_or(beyond))
 }
+
+#[cfg(test)]
+mod tests;

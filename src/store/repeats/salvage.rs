@@ -49,7 +49,6 @@ impl MessageIds {
             self.change(|sealed| {
                 sealed.runs.retain(|(_, known)| !Arc::ptr_eq(known, run));
                 sealed.runs.push((0, Arc::new(readable)));
-                sealed.runs.sort_by_key(|(_, run)| run.first_seq());
             });
             shelf.lost(FileName::IdsRun(*number));
         }
@@ -88,3 +87,6 @@ impl MessageIds {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,6 +144,51 @@ fn calls_whose_ids_were_used_for_something_else_are_refused_one_by_one() {
 }
 
 #[test]
+fn the_good_calls_of_a_line_with_a_bad_one_are_stored_also_where_another_line_is_refused() {
+    let place = Place::new();
+    let track =
+        |id: &str, amount: u32| call(&format!(r#""messageId":"{id}","properties":{{"amount":{amount}}}"#));
+    let lines = [
+        track("a", 1),
+        format!(r#"{{"batch":[{},7,{}]}}"#, track("b", 1), track("c", 1)),
+        "oops".to_owned(),
+        format!(r#"{{"batch":[7,{},{}]}}"#, track("a", 2), track("d", 1)),
+        track("a", 2),
+        track("e", 1),
+    ];
+    for batch in ["1", "3", "1000"] {
+        place.write(batch, lines.join("\n"));
+        let summary = import(&place, batch, &["--batch", batch]).success().line();
+        let is_first = batch == "1";
+        let stored = if is_first { 5 } else { 0 };
+        assert_eq!((&summary["stored"], &summary["rejected"]), (&json!(stored), &json!(5)), "{summary}");
+        let rejects = read_lines(place.path(&format!("{batch}.rejects.ndjson")));
+        let refused: Vec<Value> = rejects.iter().map(|each| json!([each["line"], each["call"]])).collect();
+        let expected = [json!([2, 1]), json!([3, null]), json!([4, 0]), json!([4, 1]), json!([5, null])];
+        assert_eq!(refused, expected, "with {batch}");
+    }
+    let other = Place::new();
+    other.write("in", lines.join("\n"));
+    assert_eq!(import(&other, "in", &[]).success().line()["stored"], 5);
+    for place in [&place, &other] {
+        let stored = place.run(&["events"]).success().lines();
+        let stored: Vec<&str> = stored.iter().map(|event| event["messageId"].as_str().unwrap()).collect();
+        assert_eq!(stored, ["a", "b", "c", "d", "e"]);
+    }
+}
+
+#[test]
+fn a_dry_run_takes_an_event_without_a_time_as_the_import_does() {
+    let place = Place::new();
+    let event = cloud_event(&format!("/orgs/{ORG}/projects/{SHOP}/billing"), "1");
+    place.write("in", event.replace(r#""time":"2024-03-01T00:00:00Z","#, ""));
+    let arguments = ["import", "in", "--format", "cloudevents"];
+    let dry = place.run(&[&arguments[..], &["--dry-run"]].concat()).success().line();
+    assert_eq!((&dry["wouldStore"], &dry["rejected"]), (&json!(1), &json!(0)), "{dry}");
+    assert_eq!(place.run(&arguments).success().line()["stored"], 1);
+}
+
+#[test]
 fn a_line_whose_calls_are_too_large_together_is_no_reason_to_stop() {
     let place = Place::new();
     let context = format!(r#""context":{{"note":"{}"}}"#, "x".repeat(60_000));

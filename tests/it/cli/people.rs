@@ -194,6 +194,70 @@ fn an_event_is_explained_by_its_position_or_its_seq() {
 }
 
 #[test]
+fn a_seq_where_no_event_of_the_project_stands_explains_nothing() {
+    let place = Place::new();
+    // Each import leaves frames that are no events.
+    for project in [SHOP, OTHER, SHOP, OTHER, SHOP] {
+        place.fill(&envelope("page.viewed", "2024-01-01T00:00:00Z", "ben", "").replace(SHOP, project));
+    }
+    let of = |project| -> Vec<u64> {
+        let events = place.run(&["events", "--project", project]).success().lines();
+        events.iter().map(|event| event["seq"].as_u64().unwrap()).collect()
+    };
+    let (own, others) = (of(SHOP), of(OTHER));
+    let last = own[2];
+    assert!(others[1] < last && (1..last).any(|seq| !own.contains(&seq) && !others.contains(&seq)));
+    for seq in 1..=last {
+        let explain = |place_of: &str| {
+            place.run(&["explain", place_of, "--project", SHOP, "--format", "ndjson"]).success()
+        };
+        for place_of in [seq.to_string(), format!("1.{seq}")] {
+            let answer = explain(&place_of);
+            if own.contains(&seq) && !place_of.contains('.') {
+                let position = answer.line()["position"].as_str().unwrap().to_owned();
+                assert!(position.ends_with(&format!(".{seq}")), "{position}");
+            } else if !own.contains(&seq) {
+                let told = "envelog: no event of the project stands there\n";
+                assert_eq!((answer.out.as_str(), answer.err.as_str()), ("", told), "{place_of}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_time_in_which_a_device_was_shared_is_told() {
+    let place = with_tablet();
+    place.run(&["unlink", "--device", "tablet", "ben"]).success();
+    let events = place.run(&["events"]).success().lines();
+    let unlinked = events.iter().find(|event| event["eventType"] == "identity.unlinked").unwrap();
+    let end = unlinked["timestamp"].as_str().unwrap();
+    let reason = &place.run(&["explain", "4"]).success().line()["reasons"][1];
+    assert_eq!((&reason["reason"], &reason["from"]), (&json!("shared"), &json!("2024-01-01T02:00:00Z")));
+    assert_eq!(reason["to"], end);
+    let table = place.run(&["explain", "4", "--format", "table"]).success().out;
+    let times = format!("2024-01-01T02:00:00Z to {end}");
+    assert!(table.contains(&times) && reason["text"].as_str().unwrap().contains(&times), "{table}");
+}
+
+#[test]
+fn a_limit_lists_so_many_profiles_and_no_more() {
+    let place = with_tablet();
+    for user in ["dora", "eve", "fay"] {
+        place.run(&["sign-up", user]).success();
+    }
+    let all = place.run(&["profiles"]).success().lines();
+    assert_eq!(all.len(), 5);
+    for limit in 0..=6 {
+        for state in [&[][..], &["--state", "identified"]] {
+            let limit_text = limit.to_string();
+            let limited =
+                place.run(&[&["profiles", "--limit", &limit_text], state].concat()).success().lines();
+            assert_eq!(limited, all[..limit.min(5)], "{limit} {state:?}");
+        }
+    }
+}
+
+#[test]
 fn conflicts_are_listed_with_their_rules() {
     let place = with_tablet();
     let run = |format: &str| place.run(&["conflicts", "--format", format]).success();

@@ -80,6 +80,51 @@ fn a_shared_tablet_does_not_mix_two_people() {
 }
 
 #[test]
+fn the_place_of_another_projects_event_or_of_none_explains_nothing() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let other = store.scope(Uuid::from_u128(1), Uuid::from_u128(3), "shop");
+    let elsewhere = other.track("page.viewed").user("ben").append().unwrap().position;
+    let mut batch = store.batch();
+    batch.set_cursor(envelog::CursorKey::Store("relay"), b"7").unwrap();
+    batch.commit().unwrap();
+    let cursor = envelog::Position { seq: store.visible(), ..elsewhere };
+    let own = shop.track("page.viewed").user("ben").append().unwrap().position;
+    assert!(elsewhere.seq < cursor.seq && cursor.seq < own.seq);
+    let behind = envelog::Position { seq: own.seq.next(), ..own };
+    let project = store.project(PROJECT);
+    for nowhere in [elsewhere, cursor, behind] {
+        assert_eq!(project.explain(nowhere).unwrap(), None, "{nowhere}");
+    }
+    assert_eq!(project.explain(own).unwrap().unwrap().person, PersonId::User("ben".to_owned()));
+    assert!(store.project(Uuid::from_u128(3)).explain(elsewhere).unwrap().is_some());
+}
+
+#[test]
+fn the_time_in_which_a_device_is_shared_ends_where_it_is_unlinked() {
+    let store = Store::in_memory().unwrap();
+    let shop = scope(&store);
+    let at = |second: i64| envelog::DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+    shop.identify("ben").anonymous("tablet").at(at(1)).append().unwrap();
+    shop.identify("cleo").anonymous("tablet").at(at(5)).append().unwrap();
+    let viewed = |second| shop.track("page.viewed").anonymous("tablet").at(at(second)).append().unwrap();
+    let (before, during, after) = (viewed(4), viewed(6), viewed(30));
+    let tablet = PersonId::Anonymous("tablet".to_owned());
+    let explain = |position| store.project(PROJECT).explain(position).unwrap().unwrap();
+    let shared = |to| envelog::Reason::Shared { device: tablet.clone(), from: at(5), to };
+    assert_eq!(explain(before.position).person, PersonId::User("ben".to_owned()));
+    for open in [during.position, after.position] {
+        assert_eq!((explain(open).person, explain(open).reasons[1].clone()), (tablet.clone(), shared(None)));
+    }
+    let unlinked = Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", "identity.unlinked").user("ben");
+    let member = [("kind", "anonymous"), ("id", "tablet")].into_iter();
+    let member: Object = member.map(|(key, value)| (key, envelog::Value::from(value))).collect();
+    store.append(unlinked.property("member", envelog::Value::Object(member)).at(at(20))).unwrap();
+    assert_eq!(explain(during.position).reasons[1], shared(Some(at(20))));
+    assert_eq!(explain(after.position).reasons[1], envelog::Reason::Free(tablet.clone()));
+}
+
+#[test]
 fn a_link_without_effect_is_noted_in_its_answer() {
     let store = Store::in_memory().unwrap();
     let shop = scope(&store);

@@ -162,6 +162,21 @@ fn attributes_of_the_wrong_kind_are_refused_by_name() {
 }
 
 #[test]
+fn a_name_that_is_refused_is_told_cut_and_without_what_would_garble_a_terminal() {
+    let told = |attributes: &[(&str, Json)]| match CloudEvents::new().read(&with(attributes)) {
+        Err(envelog::Error::Invalid { field, .. }) => field.into_owned(),
+        other => panic!("{other:?}"),
+    };
+    let long = "N".repeat(500);
+    assert_eq!(told(&[(&long, json!(1))]), "N".repeat(64));
+    assert_eq!(told(&[("data", json!({ (&*long): 1 }))]), format!("data.{}", "N".repeat(64)));
+    let garbled = "A\u{1b}[31m\n\u{7f}\u{85}b";
+    let shown = "A\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}b";
+    assert_eq!(told(&[(garbled, json!(1))]), shown);
+    assert_eq!(told(&[("data", json!({ (garbled): 1 }))]), format!("data.{shown}"));
+}
+
+#[test]
 fn attributes_that_are_taken_become_fields_and_others_are_kept() {
     let event = with(&[
         ("subject", json!("u_1")),

@@ -104,6 +104,8 @@ fn numeric_ids_become_decimal_text_and_empty_ones_are_absent() {
         ("-7", Some("-7")),
         ("1.50", Some("1.5")),
         ("12345678901234567890123", Some("12345678901234567890123")),
+        ("1e25", Some("10000000000000000000000000")),
+        ("-123456789012345678901234567890000000", Some("-123456789012345678901234567890000000")),
     ] {
         let more =
             format!("\"userId\":{json},\"anonymousId\":{json},\"messageId\":{json},\"groupId\":{json}");
@@ -326,6 +328,21 @@ fn a_batch_shares_what_stands_beside_it() {
         reasons,
         ["event: is required by track", "call: must be a JSON object", "context: must be an object"]
     );
+}
+
+#[test]
+fn the_hosts_time_of_receipt_counts_for_each_call_of_a_batch_that_has_none() {
+    let json = br#"{"writeKey":"k","batch":[{"type":"page"},
+        {"type":"page","receivedAt":"2023-01-01T00:00:00Z"},
+        {"type":"page","originalTimestamp":"2019-01-01T00:00:00Z","sentAt":"2019-01-01T00:00:04Z"}]}"#;
+    let received_at = at("2024-01-01T00:00:10Z");
+    let calls = Segment::new(ORG, PROJECT).read_all(json, Some(received_at)).unwrap();
+    let calls: Vec<Envelope> = calls.map(Result::unwrap).collect();
+    let times: Vec<_> = calls.iter().map(|call| call.timestamp.unwrap()).collect();
+    assert_eq!(times, [received_at, at("2023-01-01T00:00:00Z"), at("2024-01-01T00:00:06Z")]);
+    assert!(calls.iter().all(|call| context(call) == r#"{"segment":{"writeKey":"k"}}"#));
+    let calls = Segment::new(ORG, PROJECT).read_all(json, None).unwrap();
+    assert_eq!(calls.filter(Result::is_err).count(), 1, "one has no time then");
 }
 
 #[test]

@@ -172,3 +172,6 @@ fn put(refused: &mut Vec<Refused>, one: Refused) {
 fn is_refused(refused: &[Refused], line: usize, call: Option<u64>) -> bool {
     refused.binary_search_by_key(&(line, call), Refused::place).is_ok()
 }
+
+#[cfg(test)]
+mod tests;
