@@ -151,6 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_without_what_stands_behind_them() {
+        let mut bytes = Vec::new();
+        KEYS.encode(&mut bytes).unwrap();
+        let needed = FIXED_LEN + KEYS.module.len() + KEYS.event_type.len();
+        for len in 0..=bytes.len() {
+            let names = KeyNames::parse(&bytes[..len]);
+            assert_eq!(names, (len >= needed).then(|| KeyNames::from(&KEYS)), "cut to {len}");
+        }
+    }
+
+    #[test]
     fn a_cut_a_surplus_and_a_broken_character_are_refused() {
         let mut bytes = Vec::new();
         KEYS.encode(&mut bytes).unwrap();

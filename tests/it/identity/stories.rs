@@ -192,6 +192,34 @@ fn exactly_the_facts_without_effect_are_noted_in_their_answers() {
     }
 }
 
+#[test]
+fn places_that_were_taken_in_a_sealed_segment_count_when_a_link_is_noted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut limits = Limits::default();
+    limits.members_max = 2;
+    let options = || Options::new().tiny_segments(8192).limits(limits.clone());
+    let store = options().open(directory.path().join("store")).unwrap();
+    let shop = scope(&store);
+    for device in ["tablet", "phone"] {
+        assert!(shop.identify("zoe").anonymous(device).append().unwrap().notes.is_empty());
+    }
+    while store.stats().unwrap().sealed_segments < 1 {
+        shop.track("page.viewed").user("zoe").append().unwrap();
+        store.wait_sealed().unwrap();
+    }
+    store.close().unwrap();
+    drop((store, shop));
+    let store = options().open(directory.path().join("store")).unwrap();
+    let shop = scope(&store);
+    let is_noted = |user: &str, device: &str| {
+        shop.identify(user).anonymous(device).append().unwrap().notes.contains(Note::IdentityConflict)
+    };
+    assert!(!is_noted("zoe", "phone"), "it is one of the two");
+    assert!(is_noted("ben", "phone"));
+    assert!(is_noted("zoe", "watch"), "there is no third place");
+    assert!(!is_noted("ben", "watch"));
+}
+
 /// Persons and members by every id that occurs.
 fn persons(view: &View) -> Vec<(PersonId, Vec<PersonId>)> {
     let users = (0..4).map(|number| PersonId::User(format!("u{number}")));
