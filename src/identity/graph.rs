@@ -110,15 +110,15 @@ pub(super) struct Row {
 
 /// The facts of a project at a moment, and what was found out about them so far.
 pub(crate) struct Graph<S> {
-    source: S,
+    pub(super) source: S,
     members_max: usize,
     /// Facts after this time do not count.
-    until: Option<Nanos>,
+    pub(super) until: Option<Nanos>,
     pub(super) is_listing: bool,
     rows: HashMap<MemberId, Arc<Row>>,
     pub(super) bindings: HashMap<MemberId, Arc<Binding>>,
     /// All facts of members of whom the rows do not say enough.
-    told: HashMap<MemberId, Told>,
+    pub(super) told: HashMap<MemberId, Told>,
 }
 
 impl<S: FactSource> Graph<S> {
@@ -165,7 +165,7 @@ impl<S: FactSource> Graph<S> {
         self.rows.values().filter_map(|row| row.facts.newest()).chain(told).max()
     }
 
-    fn counts(&self, order: &FactOrder) -> bool {
+    pub(super) fn counts(&self, order: &FactOrder) -> bool {
         self.until.is_none_or(|until| order.timestamp <= until)
     }
 
@@ -209,75 +209,11 @@ impl<S: FactSource> Graph<S> {
         self.has_place_below(&fact.member, &fact.user)
     }
 
-    fn has_place_below(&mut self, member: &MemberId, user: &MemberId) -> Result<bool> {
+    pub(super) fn has_place_below(&mut self, member: &MemberId, user: &MemberId) -> Result<bool> {
         Ok(match &self.row(user)?.places {
             Places::All => true,
             Places::Only(places) => places.contains(member),
         })
-    }
-
-    /// All facts in which an id is the member, those of its row among them.
-    ///
-    /// While nothing takes it from anybody, the least of each act for each user say all, which its row has. Behind an
-    /// unlink a later one counts as well, and the log has it.
-    pub(super) fn read_all(&mut self, member: &MemberId) -> Result<Told> {
-        let row = self.row(member)?;
-        let mut facts = row.facts.as_member.clone();
-        let mut users: Vec<MemberId> = facts.iter().map(|fact| fact.user.clone()).collect();
-        users.sort_unstable();
-        users.dedup();
-        facts.extend(self.source.all_facts(member, &users)?);
-        Ok(Told::whole(facts))
-    }
-
-    /// The same as far as it is known without reading the log, where facts that changed nothing still change nothing.
-    pub(super) fn recall(&mut self, member: &MemberId) -> Result<Option<Told>> {
-        let Some(told) = self.source.recall(member)? else { return Ok(None) };
-        for (user, had_place) in told.places.iter().flat_map(|places| places.iter()) {
-            // T2.
-            if self.has_place_below(member, user)? != *had_place {
-                return Ok(None);
-            }
-        }
-        Ok(Some(told))
-    }
-
-    /// Notes what all facts of a member are, which answers rest on from now on.
-    pub(super) fn note(&mut self, member: &MemberId, told: Told, is_new: bool) {
-        // What is known of all time may be kept for others.
-        if is_new && self.until.is_none() {
-            self.source.keep(member, &told);
-        }
-        self.told.insert(member.clone(), told);
-    }
-
-    /// The facts of these that count.
-    pub(super) fn counting(&self, told: &Told) -> Vec<Fact> {
-        told.facts.iter().filter(|fact| self.counts(&fact.order)).cloned().collect()
-    }
-
-    /// All facts in which a user is the member that count.
-    pub(super) fn told_of_user(&mut self, user: &MemberId) -> Result<Vec<Fact>> {
-        if !self.told.contains_key(user) {
-            let (told, is_new) = match self.recall(user)? {
-                Some(told) => (told, false),
-                None => (self.read_all(user)?, true),
-            };
-            self.note(user, told, is_new);
-        }
-        Ok(self.told.get(user).map(|told| self.counting(told)).unwrap_or_default())
-    }
-
-    /// Sees to it that answers rest on all facts of a member.
-    pub(super) fn rest_on_all(&mut self, member: &MemberId) -> Result<()> {
-        if self.told.contains_key(member) {
-            return Ok(());
-        }
-        if member.is_user() {
-            self.told_of_user(member).map(drop)
-        } else {
-            self.fold_all_of_device(member).map(drop)
-        }
     }
 
     /// What became of a member.

@@ -152,3 +152,6 @@ impl Writer {
         outcome.map(Acted::Stored)
     }
 }
+
+#[cfg(test)]
+mod tests;

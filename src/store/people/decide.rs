@@ -161,7 +161,9 @@ impl Basis {
         let mut profiles = snapshot.profiles.clone();
         if !staged.is_empty() {
             profiles = profiles.apart();
-            staged.iter().for_each(|fact| fact.apply(&mut profiles, project_id));
+            for fact in &staged {
+                fact.apply(&mut profiles, project_id);
+            }
         }
         let view = View::new(snapshot, project_id);
         let staged = staged.iter().filter_map(|fact| fact.pair(project_id)).collect();
@@ -197,11 +199,13 @@ impl Decision {
             return true;
         }
         let mut profiles = now.profiles.apart();
-        let (known, new): (Vec<_>, Vec<_>) =
-            staged.behind(now.visible).partition(|fact| fact.seq <= self.through);
-        known.iter().for_each(|fact| fact.apply(&mut profiles, self.project_id));
+        for known in staged.behind(now.visible).filter(|fact| fact.seq <= self.through) {
+            known.apply(&mut profiles, self.project_id);
+        }
         let version = profiles.version();
-        new.iter().for_each(|fact| fact.apply(&mut profiles, self.project_id));
+        for new in staged.behind(now.visible.max(self.through)) {
+            new.apply(&mut profiles, self.project_id);
+        }
         profiles.is_as_of(version, &self.rests_on)
     }
 }

@@ -1,4 +1,4 @@
-//! Where a graph gets the facts of a project from: its rows and, for a member that was unlinked, the log.
+//! Where a graph gets the facts of a project from: its rows and, for a member that was unlinked, the log or what is kept of it.
 
 use crate::envelope::fact::{self as envelope, FactOrder, MemberKind};
 use crate::envelope::{EventType, is_no_id};

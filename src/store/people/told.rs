@@ -78,7 +78,7 @@ impl ToldCache {
 
 impl ViewFacts<'_> {
     /// All facts of a member from what was kept of them; `None` where they must be read.
-    pub(super) fn recalled(&self, member: &MemberId) -> Result<Option<Told>> {
+    pub(super) fn recalled(self, member: &MemberId) -> Result<Option<Told>> {
         let pinned = self.0.pinned();
         let (snapshot, project_id) = (&pinned.snapshot, pinned.project_id);
         let (rows, cache) = (&snapshot.profiles, &snapshot.people.told);
@@ -99,13 +99,13 @@ impl ViewFacts<'_> {
     }
 
     /// Keeps all facts of a member.
-    pub(super) fn keep_told(&self, member: &MemberId, told: &Told) {
+    pub(super) fn keep_told(self, member: &MemberId, told: &Told) {
         if matches!(self.has_lost_none(member), Ok(true)) {
             self.put((self.0.pinned().project_id, member.clone()), told);
         }
     }
 
-    fn put(&self, key: Key, told: &Told) {
+    fn put(self, key: Key, told: &Told) {
         let snapshot = &self.0.pinned().snapshot;
         let (through, version) = (snapshot.visible, snapshot.profiles.version());
         snapshot.people.told.put(key, Entry { told: told.clone(), through, version });
@@ -113,7 +113,7 @@ impl ViewFacts<'_> {
 
     /// Whether a row has the least fact of every kind and other id: one of very many ids may not, and then goes by other
     /// facts of the log when others arrive.
-    fn has_lost_none(&self, member: &MemberId) -> Result<bool> {
+    fn has_lost_none(self, member: &MemberId) -> Result<bool> {
         let pinned = self.0.pinned();
         let row = pinned.snapshot.profiles.row(pinned.project_id, person_of(member))?;
         let facts = row.as_ref().map_or(0, PersonRow::fact_count);
@@ -121,7 +121,7 @@ impl ViewFacts<'_> {
     }
 
     /// The facts of a member behind a seq; `None` where too many events would have to be looked at.
-    fn told_since(&self, member: &MemberId, since: Seq) -> Result<Option<Vec<Fact>>> {
+    fn told_since(self, member: &MemberId, since: Seq) -> Result<Option<Vec<Fact>>> {
         let (mut facts, mut left) = (Vec::new(), LOOKED_AT_MAX);
         for segment in self.0.pinned().segments().rev() {
             if !self.add_told(segment, member, since, &mut left, &mut facts)? {
@@ -136,7 +136,7 @@ impl ViewFacts<'_> {
 
     /// Adds those of one segment; says whether there were no more events than are left to look at.
     fn add_told(
-        &self,
+        self,
         segment: SegmentView<'_>,
         member: &MemberId,
         since: Seq,
