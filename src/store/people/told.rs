@@ -17,9 +17,13 @@ use crate::types::{Ordinal, Seq};
 /// Most facts and ids of all entries together that are kept.
 const SIZE_MAX: usize = 100_000;
 
-/// Most events of the types of facts that are looked at for what was told since. Behind more of them all facts are read
-/// anew, which takes as long as there are facts of the member.
-const LOOKED_AT_MAX: usize = 16_384;
+/// Most acts of anybody that are looked at for what was told of one member since. Behind more of them all its facts are
+/// read anew, which takes as long as there are facts of the member.
+const ACTS_MAX: usize = 16_384;
+
+/// Most identifies of a segment that are looked at for those of one device. Where there are more, the device's own events
+/// are.
+const IDENTIFIES_MAX: usize = 1_024;
 
 type Key = ([u8; 16], MemberId);
 
@@ -122,9 +126,13 @@ impl ViewFacts<'_> {
 
     /// The facts of a member behind a seq; `None` where too many events would have to be looked at.
     fn told_since(self, member: &MemberId, since: Seq) -> Result<Option<Vec<Fact>>> {
-        let (mut facts, mut left) = (Vec::new(), LOOKED_AT_MAX);
+        let (mut facts, mut acts_left) = (Vec::new(), ACTS_MAX);
         for segment in self.0.pinned().segments().rev() {
-            if !self.add_told(segment, member, since, &mut left, &mut facts)? {
+            let from = Ordinal::new(segment.handle.ordinals_below(since.next()));
+            if !member.is_user() {
+                self.add_links(segment, from, member, &mut facts)?;
+            }
+            if !self.add_acts(segment, from, member, &mut acts_left, &mut facts)? {
                 return Ok(None);
             }
             if segment.handle.segment.base_seq() <= since {
@@ -134,51 +142,82 @@ impl ViewFacts<'_> {
         Ok(Some(facts))
     }
 
-    /// Adds those of one segment; says whether there were no more events than are left to look at.
-    fn add_told(
+    /// Adds the links of a device in one segment, from an ordinal on.
+    fn add_links(
         self,
         segment: SegmentView<'_>,
+        from: Ordinal,
+        device: &MemberId,
+        facts: &mut Vec<Fact>,
+    ) -> Result<()> {
+        let (pinned, index) = (self.0.pinned(), segment.index);
+        let hash = id_hash(&pinned.snapshot.hash_key, &pinned.project_id, IdKind::Device, &device.id);
+        let Some(project) = index.project(&pinned.project_id)? else { return Ok(()) };
+        let Some(id) = index.id_no(project, IdKind::Device, hash)? else { return Ok(()) };
+        let Some(identify) = index.type_no(project, EventType::IDENTIFY)? else { return Ok(()) };
+        let mut identifies = index.postings(identify)?;
+        identifies.seek(from);
+        if identifies.len() <= IDENTIFIES_MAX {
+            for ordinal in identifies {
+                if index.id_of(IdKind::Device, ordinal)? == Some(id) {
+                    self.add_fact(segment, ordinal, device, facts)?;
+                }
+            }
+            return Ok(());
+        }
+        let mut own = index.postings_of(IdKind::Device, id)?;
+        while let Some(posting) = own.next_back().transpose()? {
+            let is_identify = |(type_no, _)| type_no == identify;
+            if posting.ordinal >= from && index.type_and_module(posting.ordinal)?.is_some_and(is_identify) {
+                self.add_fact(segment, posting.ordinal, device, facts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the aliases and unlinks of a member in one segment; says whether there were no more acts of anybody than are
+    /// left to look at.
+    fn add_acts(
+        self,
+        segment: SegmentView<'_>,
+        from: Ordinal,
         member: &MemberId,
-        since: Seq,
         left: &mut usize,
         facts: &mut Vec<Fact>,
     ) -> Result<bool> {
-        let (pinned, index) = (self.0.pinned(), segment.index);
-        let (snapshot, project_id) = (&pinned.snapshot, &pinned.project_id);
-        let Some(project) = index.project(project_id)? else { return Ok(true) };
-        let from = Ordinal::new(segment.handle.ordinals_below(since.next()));
-        let device = if member.is_user() {
-            None
-        } else {
-            let hash = id_hash(&snapshot.hash_key, project_id, IdKind::Device, &member.id);
-            index.id_no(project, IdKind::Device, hash)?
-        };
-        for event_type in [EventType::IDENTIFY, EventType::ALIASED, EventType::UNLINKED] {
-            let is_link = event_type == EventType::IDENTIFY;
-            if is_link && device.is_none() {
-                continue;
-            }
+        let index = segment.index;
+        let Some(project) = index.project(&self.0.pinned().project_id)? else { return Ok(true) };
+        for event_type in [EventType::ALIASED, EventType::UNLINKED] {
             let Some(type_no) = index.type_no(project, event_type)? else { continue };
-            let mut postings = index.postings(type_no)?;
-            postings.seek(from);
-            match left.checked_sub(postings.len()) {
+            let mut acts = index.postings(type_no)?;
+            acts.seek(from);
+            match left.checked_sub(acts.len()) {
                 Some(rest) => *left = rest,
                 None => return Ok(false),
             }
-            for ordinal in postings {
-                if is_link && index.id_of(IdKind::Device, ordinal)? != device {
-                    continue;
-                }
-                let offset = index.offset(ordinal)?;
-                let event = match EventRef::read(segment.handle, &snapshot.epochs, ordinal, offset) {
-                    Err(Error::Gap { .. }) => continue,
-                    event => event?,
-                };
-                let fact =
-                    event.and_then(|event| event.fact()).and_then(|(fact, order)| pair_of(&fact, order));
-                facts.extend(fact.filter(|fact| fact.member == *member));
+            for ordinal in acts {
+                self.add_fact(segment, ordinal, member, facts)?;
             }
         }
         Ok(true)
+    }
+
+    /// Adds what one event says of a member.
+    fn add_fact(
+        self,
+        segment: SegmentView<'_>,
+        ordinal: Ordinal,
+        member: &MemberId,
+        facts: &mut Vec<Fact>,
+    ) -> Result<()> {
+        let offset = segment.index.offset(ordinal)?;
+        let epochs = &self.0.pinned().snapshot.epochs;
+        let event = match EventRef::read(segment.handle, epochs, ordinal, offset) {
+            Err(Error::Gap { .. }) => return Ok(()),
+            event => event?,
+        };
+        let fact = event.and_then(|event| event.fact()).and_then(|(fact, order)| pair_of(&fact, order));
+        facts.extend(fact.filter(|fact| fact.member == *member));
+        Ok(())
     }
 }

@@ -174,3 +174,42 @@ fn acts_and_answers_among_sign_ins_are_those_of_a_store_that_was_never_asked() {
         assert!(tally.get(what) > cases, "{what}");
     }
 }
+
+#[test]
+fn what_is_told_among_very_many_facts_of_others_is_found() {
+    let store = Options::new().open_in_memory().unwrap();
+    let shop = store.scope(org_id(), project_id(0), "shop");
+    let (tablet, users) = (PersonRef::Anonymous("tablet"), ["anna", "ben", "cleo"].map(str::to_owned));
+    let devices = ["tablet".to_owned()];
+    let same_as_fresh =
+        || assert_eq!(answers(&store, &users, &devices), answers(&fresh(&store, 1_000), &users, &devices));
+    shop.identify("anna").anonymous("tablet").append().unwrap();
+    shop.unlink(tablet, "anna").append().unwrap();
+    same_as_fresh();
+    let others = |event: &dyn Fn(u32) -> Envelope, count| {
+        for from in (0..count).step_by(500) {
+            store.append_batch((from..from + 500).map(event)).unwrap();
+        }
+    };
+    let new = |event_type: &str| Envelope::new(org_id(), project_id(0), "shop", event_type);
+    // So many identifies that the tablet's own events are looked at.
+    others(&|number| new("identify").user("ben").anonymous(format!("d{}", number % 9)), 2_000);
+    shop.identify("ben").anonymous("tablet").append().unwrap();
+    shop.track("page.viewed").anonymous("tablet").append().unwrap();
+    assert_eq!(rule(shop.alias(tablet, "cleo").append()), Some(IdentityRule::BoundToAnother));
+    same_as_fresh();
+    // So many acts that all facts of the tablet are read.
+    let unlinked = |number: u32| {
+        let member = [("kind", "anonymous".to_owned()), ("id", format!("d{}", number % 9))];
+        let member = member.map(|(key, value)| (key, envelog::Value::from(value)));
+        let member = envelog::Value::Object(member.into_iter().collect());
+        new("identity.unlinked").user("cleo").property("member", member)
+    };
+    others(&unlinked, 17_000);
+    shop.unlink(tablet, "ben").append().unwrap();
+    others(&unlinked, 17_000);
+    shop.alias(tablet, "cleo").append().unwrap();
+    assert_eq!(rule(shop.alias(tablet, "ben").append()), Some(IdentityRule::BoundToAnother));
+    let view = store.project(project_id(0)).view().unwrap();
+    assert_eq!(view.person(tablet).unwrap(), envelog::PersonId::User("cleo".to_owned()));
+}
