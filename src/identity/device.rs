@@ -22,7 +22,7 @@ struct Fold {
     without_place: HashSet<Arc<str>>,
     /// The facts so far that changed something in the above, or would where conflicts are listed.
     changing: Vec<Fact>,
-    /// The users who were asked for a place.
+    /// The users who were asked for a place where it decided anything but what is listed.
     asked: HashMap<Arc<str>, bool>,
 }
 
@@ -56,15 +56,18 @@ impl<S: FactSource> Graph<S> {
     fn fold_of(&mut self, facts: &[Fact]) -> Result<Fold> {
         let mut fold = Fold::default();
         for fact in facts {
+            let is_moot = fold.is_moot(fact);
             let is_changing = if fact.act == Act::Unlinked {
                 fold.unlink(fact);
                 true
-            } else if !self.is_listing && fold.is_moot(fact) {
+            } else if is_moot && !self.is_listing {
                 // Whether the user has a place for the device need not be known.
                 fold.may_be_listed(fact)
             } else {
                 let has_place = self.has_place(fact)?;
-                fold.asked.insert(Arc::clone(&fact.user.id), has_place);
+                if !is_moot {
+                    fold.asked.insert(Arc::clone(&fact.user.id), has_place);
+                }
                 if has_place { fold.join(fact) } else { fold.list_without_place(fact) }
             };
             if is_changing {
@@ -114,11 +117,11 @@ impl Fold {
         match self.parent() {
             Some(parent) if parent.user == fact.user => false,
             Some(_) => {
-                let opens = self.open_window().is_none();
-                if opens {
+                if self.open_window().is_none() {
                     self.binding.windows.push(Window { from: fact.order.timestamp, to: None });
                 }
-                self.list_join(fact, IdentityRule::BoundToAnother) || opens
+                // What opens a window is the first one to be listed since the last unlink.
+                self.list_join(fact, IdentityRule::BoundToAnother)
             }
             None if is_link && self.barred.contains(&fact.user.id) => {
                 self.list_join(fact, IdentityRule::Unlinked)

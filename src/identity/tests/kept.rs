@@ -98,7 +98,7 @@ fn answers<S: FactSource>(graph: impl Fn() -> Graph<S>, members: &[MemberId], ti
 #[test]
 fn what_was_kept_of_facts_answers_as_all_of_them_do() {
     let (mut recalled, mut most) = (0, 0);
-    for seed in 0..3_000 {
+    for seed in 0..1_000 {
         let mut random = Random(seed);
         let members = [device("d0"), device("d1"), user("m0"), user("u1")];
         let (users, members_max) = (1 + random.below(4), 1 + random.below(3) * 2);
@@ -133,7 +133,7 @@ fn what_was_kept_of_facts_answers_as_all_of_them_do() {
         recalled += keeping.recalled.get();
         most = most.max(keeping.most.get());
     }
-    assert!(recalled > 100_000, "{recalled}");
+    assert!(recalled > 30_000, "{recalled}");
     assert!(most > 5, "{most}");
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, IdentityRule, Result};
 use crate::identity::{Command, MemberId};
 use crate::storage::sim::SimDisk;
 use crate::store::ack::Ack;
+use crate::store::handle::{Snapshot, SnapshotSource};
 use crate::store::people::decide::{Basis, Decided, StagedFacts};
 use crate::store::people::facts::person_of;
 use crate::store::{Options, Store};
@@ -242,6 +243,18 @@ fn a_repeat_is_told_whatever_becomes_of_the_act() {
     assert_eq!(first.position, again.position);
 }
 
+/// The keys and the body of an event as a store has them.
+fn frame_of(envelope: &Envelope) -> (Vec<u8>, Vec<u8>) {
+    let store = Store::in_memory().unwrap();
+    let seq = store.append(envelope).unwrap().position.seq;
+    let bytes = |frame: &crate::format::frame::FrameView<'_>| (frame.keys().to_vec(), frame.body().to_vec());
+    store.writer().unwrap().state.with_frame(seq, bytes).unwrap().unwrap()
+}
+
+fn snapshot(store: &Store) -> Snapshot {
+    store.writer().unwrap().state.snapshot().unwrap()
+}
+
 /// What a decision says of facts on their way, with all of them at hand.
 #[test]
 fn a_decision_holds_until_a_fact_is_staged_that_it_rests_on() {
@@ -249,17 +262,8 @@ fn a_decision_holds_until_a_fact_is_staged_that_it_rests_on() {
     for fact in [link(10, "anna"), unlink(30, PHONE, "anna"), link(20, "ben")] {
         store.append(fact).unwrap();
     }
-    let writer = store.writer().unwrap();
-    let snapshot = || crate::store::handle::SnapshotSource::snapshot(&*writer.state).unwrap();
+    let snapshot = || snapshot(&store);
     let visible = snapshot().visible;
-    let frame_of = |envelope: &Envelope| {
-        let other = Store::in_memory().unwrap();
-        let position = other.append(envelope).unwrap().position;
-        let state = &other.writer().unwrap().state;
-        let bytes =
-            |frame: &crate::format::frame::FrameView<'_>| (frame.keys().to_vec(), frame.body().to_vec());
-        state.with_frame(position.seq, bytes).unwrap().unwrap()
-    };
     let mut staged = StagedFacts::default();
     let mut seq = visible;
     let mut stage = |staged: &mut StagedFacts, envelope: &Envelope| {
@@ -289,4 +293,25 @@ fn a_decision_holds_until_a_fact_is_staged_that_it_rests_on() {
     assert!(matches!(decide(&staged).outcome, Ok(Decided::Taken)));
     staged.shown(Seq::new(seq.get() - 1));
     assert!(!again.holds(&snapshot(), &staged), "the unlink is still on its way");
+}
+
+#[test]
+fn a_view_has_no_fact_on_its_way_that_an_act_was_decided_on() {
+    let store = Store::in_memory().unwrap();
+    for fact in [link(10, "anna"), unlink(30, PHONE, "anna")] {
+        store.append(fact).unwrap();
+    }
+    let (keys, body) = frame_of(&link(40, "ben"));
+    let mut staged = StagedFacts::default();
+    staged.push(snapshot(&store).visible.next(), &keys, &body);
+    let (from, cleo) = (phone(), user("cleo"));
+    let basis = Basis::new(snapshot(&store), &staged, PROJECT.into_bytes());
+    let decision = basis.decide(Command::Alias { from: &from, to: &cleo }, Nanos::new(i64::MAX / 2));
+    assert!(matches!(decision.outcome, Err(Error::Identity { rule: IdentityRule::BoundToAnother })));
+    let phone = crate::PersonId::from(PHONE);
+    assert_eq!(
+        store.project(PROJECT).view().unwrap().person(PHONE).unwrap(),
+        phone,
+        "nobody sees ben's link"
+    );
 }
