@@ -30,7 +30,7 @@ impl<S: FactSource> Graph<S> {
             Command::Unlink { member, user } => {
                 let is_bound = self.binding(member)?.parent() == Some(user);
                 // It has to stand behind every alias that joins the two, of which those count that changed nothing so far.
-                self.all_facts(member)?;
+                self.rest_on_all(member)?;
                 Ok((!is_bound).then_some(IdentityRule::NotBound))
             }
         }

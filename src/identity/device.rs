@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::conflict::Conflict;
 use super::fact::{Act, Fact, FactSource, MemberId};
 use super::graph::{Binding, Graph, Window};
+use super::told::Told;
 use crate::envelope::EventType;
 use crate::error::{IdentityRule, Result};
 
@@ -20,27 +21,61 @@ struct Fold {
     /// Users whose links or aliases were listed since the device was last unlinked, and the rules.
     listed: HashSet<(Act, IdentityRule, Arc<str>)>,
     without_place: HashSet<Arc<str>>,
+    /// The facts so far that changed something in the above, or would where conflicts are listed.
+    changing: Vec<Fact>,
+    /// The users who were asked for a place where it decided anything but what is listed.
+    asked: HashMap<Arc<str>, bool>,
 }
 
 impl<S: FactSource> Graph<S> {
     /// The binding of a device.
     pub(super) fn fold_device(&mut self, device: &MemberId) -> Result<Binding> {
         let row = self.row(device)?;
-        let is_unlinked = row.facts.as_member.iter().any(|fact| fact.act == Act::Unlinked);
-        let all = if is_unlinked { Some(self.all_facts(device)?) } else { None };
+        if row.facts.as_member.iter().any(|fact| fact.act == Act::Unlinked) {
+            return self.fold_all_of_device(device);
+        }
+        Ok(self.fold_of(&row.facts.as_member)?.binding)
+    }
+
+    /// The same from all facts of the device, where its row does not say enough.
+    pub(super) fn fold_all_of_device(&mut self, device: &MemberId) -> Result<Binding> {
+        let (told, is_new) = match self.recall(device)? {
+            Some(told) => (told, false),
+            None => (self.read_all(device)?, true),
+        };
+        let fold = self.fold_of(&self.counting(&told))?;
+        let before = told.places.iter().flat_map(|places| places.iter().cloned());
+        let asked = fold.asked.into_iter().map(|(id, had_place)| (MemberId::user(id), had_place));
+        let places: HashMap<_, _> = before.chain(asked).collect();
+        let is_less = fold.changing.len() < told.facts.len();
+        let told = Told { facts: fold.changing.into(), places: Some(places.into_iter().collect()), ..told };
+        self.note(device, told, is_new || is_less);
+        Ok(fold.binding)
+    }
+
+    /// What facts about one device come to, which are sorted.
+    fn fold_of(&mut self, facts: &[Fact]) -> Result<Fold> {
         let mut fold = Fold::default();
-        for fact in all.as_deref().unwrap_or(&row.facts.as_member) {
-            if fact.act == Act::Unlinked {
+        for fact in facts {
+            let is_moot = fold.is_moot(fact);
+            let is_changing = if fact.act == Act::Unlinked {
                 fold.unlink(fact);
-            } else if !self.is_listing && fold.is_moot(fact) {
-                // It would change nothing, and whether the user has a place for the device need not be known.
-            } else if self.has_place(fact)? {
-                fold.join(fact);
-            } else if fold.without_place.insert(Arc::clone(&fact.user.id)) {
-                fold.list(fact, IdentityRule::NoPlace);
+                true
+            } else if is_moot && !self.is_listing {
+                // Whether the user has a place for the device need not be known.
+                fold.may_be_listed(fact)
+            } else {
+                let has_place = self.has_place(fact)?;
+                if !is_moot {
+                    fold.asked.insert(Arc::clone(&fact.user.id), has_place);
+                }
+                if has_place { fold.join(fact) } else { fold.list_without_place(fact) }
+            };
+            if is_changing {
+                fold.changing.push(fact.clone());
             }
         }
-        Ok(fold.binding)
+        Ok(fold)
     }
 }
 
@@ -58,6 +93,12 @@ impl Fold {
         self.parent().is_some_and(|parent| parent.user == fact.user) || self.open_window().is_some()
     }
 
+    /// Whether a fact that is moot would be the first one of its kind in the list.
+    fn may_be_listed(&mut self, fact: &Fact) -> bool {
+        self.parent().is_none_or(|parent| parent.user != fact.user)
+            && self.listed.insert((fact.act, IdentityRule::BoundToAnother, Arc::clone(&fact.user.id)))
+    }
+
     fn unlink(&mut self, fact: &Fact) {
         if self.parent().is_none_or(|parent| parent.user != fact.user) {
             self.list(fact, IdentityRule::NotBound);
@@ -71,32 +112,45 @@ impl Fold {
         }
     }
 
-    fn join(&mut self, fact: &Fact) {
+    /// Returns whether anything changed.
+    fn join(&mut self, fact: &Fact) -> bool {
         let is_link = fact.act == Act::Linked;
         match self.parent() {
-            Some(parent) if parent.user == fact.user => {}
+            Some(parent) if parent.user == fact.user => false,
             Some(_) => {
                 if self.open_window().is_none() {
                     self.binding.windows.push(Window { from: fact.order.timestamp, to: None });
                 }
-                self.list_join(fact, IdentityRule::BoundToAnother);
+                // What opens a window is the first one to be listed since the last unlink.
+                self.list_join(fact, IdentityRule::BoundToAnother)
             }
             None if is_link && self.barred.contains(&fact.user.id) => {
-                self.list_join(fact, IdentityRule::Unlinked);
+                self.list_join(fact, IdentityRule::Unlinked)
             }
             None => {
                 if !is_link {
                     self.binding.aliased_to.push(fact.user.clone());
                 }
                 self.binding.by = Some(fact.clone());
+                true
             }
         }
     }
 
-    fn list_join(&mut self, fact: &Fact, rule: IdentityRule) {
-        if self.listed.insert((fact.act, rule, Arc::clone(&fact.user.id))) {
+    fn list_join(&mut self, fact: &Fact, rule: IdentityRule) -> bool {
+        let is_first = self.listed.insert((fact.act, rule, Arc::clone(&fact.user.id)));
+        if is_first {
             self.list(fact, rule);
         }
+        is_first
+    }
+
+    fn list_without_place(&mut self, fact: &Fact) -> bool {
+        let is_first = self.without_place.insert(Arc::clone(&fact.user.id));
+        if is_first {
+            self.list(fact, IdentityRule::NoPlace);
+        }
+        is_first
     }
 
     fn list(&mut self, fact: &Fact, rule: IdentityRule) {

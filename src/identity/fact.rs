@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::told::Told;
 use crate::envelope::fact::{FactOrder, MemberKind};
 use crate::error::Result;
 use crate::types::Nanos;
@@ -93,4 +94,16 @@ pub(crate) trait FactSource {
     ///
     /// What reading the log reports.
     fn all_facts(&self, member: &MemberId, users: &[MemberId]) -> Result<Vec<Fact>>;
+
+    /// The same facts from what was kept of them, with all that were told since; `None` where they must be read.
+    ///
+    /// # Errors
+    ///
+    /// What reading the log reports.
+    fn recall(&self, _member: &MemberId) -> Result<Option<Told>> {
+        Ok(None)
+    }
+
+    /// Takes what was found out of all facts of a member, for [`FactSource::recall`].
+    fn keep(&self, _member: &MemberId, _told: &Told) {}
 }

@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use super::conflict::Conflict;
 use super::fact::{Act, Fact, FactSource, MemberId, OwnFacts};
 use super::state::State;
+use super::told::Told;
 use crate::envelope::fact::FactOrder;
 use crate::error::Result;
 use crate::types::Nanos;
@@ -109,17 +110,15 @@ pub(super) struct Row {
 
 /// The facts of a project at a moment, and what was found out about them so far.
 pub(crate) struct Graph<S> {
-    source: S,
+    pub(super) source: S,
     members_max: usize,
     /// Facts after this time do not count.
-    until: Option<Nanos>,
+    pub(super) until: Option<Nanos>,
     pub(super) is_listing: bool,
-    /// The greatest time of the facts that were asked for beyond those of rows, where any were.
-    newest_in_log: Option<Nanos>,
     rows: HashMap<MemberId, Arc<Row>>,
     pub(super) bindings: HashMap<MemberId, Arc<Binding>>,
-    /// All facts of members that were unlinked.
-    all: HashMap<MemberId, Arc<[Fact]>>,
+    /// All facts of members of whom the rows do not say enough.
+    pub(super) told: HashMap<MemberId, Told>,
 }
 
 impl<S: FactSource> Graph<S> {
@@ -129,10 +128,9 @@ impl<S: FactSource> Graph<S> {
             members_max,
             until: None,
             is_listing: false,
-            newest_in_log: None,
             rows: HashMap::new(),
             bindings: HashMap::new(),
-            all: HashMap::new(),
+            told: HashMap::new(),
         }
     }
 
@@ -153,7 +151,7 @@ impl<S: FactSource> Graph<S> {
         if self.rows.len() > ids_max || self.bindings.len() > ids_max {
             self.rows.clear();
             self.bindings.clear();
-            self.all.clear();
+            self.told.clear();
         }
     }
 
@@ -163,10 +161,11 @@ impl<S: FactSource> Graph<S> {
 
     /// The greatest time of the facts that the answers so far rest on.
     pub(crate) fn newest(&self) -> Option<Nanos> {
-        self.rows.values().filter_map(|row| row.facts.newest()).chain(self.newest_in_log).max()
+        let told = self.told.values().filter_map(|told| told.last.as_ref()).map(|last| last.timestamp);
+        self.rows.values().filter_map(|row| row.facts.newest()).chain(told).max()
     }
 
-    fn counts(&self, order: &FactOrder) -> bool {
+    pub(super) fn counts(&self, order: &FactOrder) -> bool {
         self.until.is_none_or(|until| order.timestamp <= until)
     }
 
@@ -207,34 +206,14 @@ impl<S: FactSource> Graph<S> {
     }
 
     pub(super) fn has_place(&mut self, fact: &Fact) -> Result<bool> {
-        Ok(match &self.row(&fact.user)?.places {
-            Places::All => true,
-            Places::Only(places) => places.contains(&fact.member),
-        })
+        self.has_place_below(&fact.member, &fact.user)
     }
 
-    /// All facts in which an id is the member, sorted.
-    ///
-    /// While nothing takes it from anybody, the least of each act for each user say all, which its row has. Behind an
-    /// unlink a later one counts as well, and the log has it.
-    pub(super) fn all_facts(&mut self, member: &MemberId) -> Result<Arc<[Fact]>> {
-        if let Some(facts) = self.all.get(member) {
-            return Ok(Arc::clone(facts));
-        }
-        let row = self.row(member)?;
-        let mut facts = row.facts.as_member.clone();
-        let mut users: Vec<MemberId> = facts.iter().map(|fact| fact.user.clone()).collect();
-        users.sort_unstable();
-        users.dedup();
-        facts.extend(self.source.all_facts(member, &users)?);
-        facts.retain(|fact| self.counts(&fact.order));
-        facts.sort_unstable();
-        facts.dedup();
-        let newest = facts.last().map(|fact| fact.order.timestamp);
-        self.newest_in_log = self.newest_in_log.max(newest).or(Some(Nanos::new(0)));
-        let facts: Arc<[Fact]> = facts.into();
-        self.all.insert(member.clone(), Arc::clone(&facts));
-        Ok(facts)
+    pub(super) fn has_place_below(&mut self, member: &MemberId, user: &MemberId) -> Result<bool> {
+        Ok(match &self.row(user)?.places {
+            Places::All => true,
+            Places::Only(places) => places.contains(member),
+        })
     }
 
     /// What became of a member.
@@ -351,9 +330,14 @@ impl<S: FactSource> Graph<S> {
         Ok(Who { members, identified_at: identified_by.map(|order| order.timestamp), is_made })
     }
 
-    /// The ids whose rows the answers so far rest on; `None` where they rest on more than rows.
-    pub(crate) fn rests_on(&self) -> Option<impl Iterator<Item = &MemberId>> {
-        self.newest_in_log.is_none().then(|| self.rows.keys())
+    /// The ids whose rows the answers so far rest on.
+    pub(crate) fn rests_on_rows(&self) -> impl Iterator<Item = &MemberId> {
+        self.rows.keys()
+    }
+
+    /// The members all of whose facts the answers so far rest on, also those that change nothing in their rows.
+    pub(crate) fn rests_on_all(&self) -> impl Iterator<Item = &MemberId> {
+        self.told.keys()
     }
 
     /// Whether facts about a user itself, or an alias onto it that had an effect, made it a row.

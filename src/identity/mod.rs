@@ -20,6 +20,7 @@ mod device;
 mod fact;
 mod graph;
 mod state;
+mod told;
 mod user;
 
 pub(crate) use command::Command;
@@ -27,6 +28,7 @@ pub(crate) use conflict::Conflict;
 pub(crate) use fact::{Act, Fact, FactSource, MemberId, OwnFacts};
 pub(crate) use graph::{Graph, Member, Scope, Who, Window};
 pub(crate) use state::State;
+pub(crate) use told::Told;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The graph over facts that stand in a list.
 
+mod kept;
+
 use super::{Act, Command, Conflict, Fact, FactSource, Graph, Member, MemberId, OwnFacts, Scope, Window};
 use crate::envelope::fact::FactOrder;
 use crate::error::{IdentityRule, Result};

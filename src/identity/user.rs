@@ -93,7 +93,7 @@ impl<S: FactSource> Graph<S> {
         if facts.iter().any(|fact| fact.act == Act::Unlinked) {
             facts.clear();
             for user in users {
-                facts.extend(self.all_facts(user)?.iter().cloned());
+                facts.extend(self.told_of_user(user)?);
             }
         }
         facts.sort_unstable();

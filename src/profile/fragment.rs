@@ -21,6 +21,8 @@ pub(crate) struct Fragment {
     pub(super) row: Vec<u8>,
     /// Event time of an identify whose traits land on the row; there is nothing to note of any other fact.
     pub(super) identified_at: Option<Nanos>,
+    /// Whether it is a fact about two ids in which the row's id is the member.
+    pub(super) names_member: bool,
 }
 
 /// What one frame says: of nobody, of one row, or of two where it names two ids.
@@ -88,7 +90,8 @@ impl Fragment {
         let mut row = Vec::with_capacity(8 + state.len());
         row.put_u64(seq.get());
         row.put(state);
-        Fragments([Some(Self { key: RowKey::new(&cursor_key(cursor)), row, identified_at: None }), None])
+        let key = RowKey::new(&cursor_key(cursor));
+        Fragments([Some(Self { key, row, identified_at: None, names_member: false }), None])
     }
 
     /// Whose row it is; nobody's where it is a cursor's.
@@ -143,7 +146,8 @@ impl Said<'_> {
             }
         }
         let row = row_of(&self.order, false, None, Some(kept(act, side, other)), &sign_up)?;
-        Some(self.fragment(person, row))
+        let names_member = side == Side::Member;
+        Some(Fragment { names_member, ..self.fragment(person, row) })
     }
 
     /// The fact on the row of its member and on that of the user. An alias of a user onto itself says nothing.
@@ -158,7 +162,7 @@ impl Said<'_> {
     fn fragment(&self, person: PersonRef<'_>, row: Vec<u8>) -> Fragment {
         let mut key = Vec::with_capacity(PREFIX_LEN + person.id().len());
         put_key(&mut key, self.project_id, person.row_kind(), person.id());
-        Fragment { key: RowKey::new(&key), row, identified_at: None }
+        Fragment { key: RowKey::new(&key), row, identified_at: None, names_member: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::changes::{Changes, Mark};
+use super::changes::{Changes, Mark, RestsOn};
 use super::delta::{Bounds, Delta, HashedKey};
 use super::facts::RowFact;
 use super::fragment::{Fragment, Fragments};
@@ -37,7 +37,7 @@ pub(crate) struct ProfileMap {
     limits: Arc<Limits>,
     /// Shared with the clones, which ask it about the time since they were made.
     changes: Arc<Changes>,
-    /// Grows with every change of what identity rests on.
+    /// Grows with every change of what identity rests on, and with every fact that names a member.
     version: u64,
 }
 
@@ -83,9 +83,9 @@ impl ProfileMap {
         Changes::mark_of(KeyHash::of(&self.hash_key, &person_key(project_id, person)).get())
     }
 
-    /// Whether what identity rests on in these rows is here what it was at another version, as far as marks tell.
-    pub(crate) fn is_as_of(&self, version: u64, marks: &[Mark]) -> bool {
-        self.changes.none_since(version.min(self.version), marks)
+    /// Whether what an answer rests on is here what it was at another version, as far as marks tell.
+    pub(crate) fn is_as_of(&self, version: u64, rests_on: &RestsOn) -> bool {
+        self.changes.none_since(version.min(self.version), rests_on)
     }
 
     /// The same rows, to which facts may be applied that nobody else is to see.
@@ -122,9 +122,16 @@ impl ProfileMap {
     pub(crate) fn apply(&mut self, fragment: &Fragment) -> Notes {
         let mut outdated = false;
         let key = HashedKey::new(&self.hash_key, fragment.key.clone());
-        if self.delta.would_change_identity(&key, fragment) {
+        let changes = self.delta.would_change_identity(&key, fragment);
+        if changes || fragment.names_member {
+            let mark = Changes::mark_of(key.hash.get());
             self.version += 1;
-            self.changes.set(Changes::mark_of(key.hash.get()), self.version);
+            if changes {
+                self.changes.set_changed(mark, self.version);
+            }
+            if fragment.names_member {
+                self.changes.set_told(mark, self.version);
+            }
         }
         let row = self.delta.apply(&key, fragment, &mut outdated);
         let mut notes = Notes::NONE;

@@ -30,7 +30,7 @@ mod traits;
 mod view;
 mod walk;
 
-pub(crate) use changes::Mark;
+pub(crate) use changes::RestsOn;
 pub(crate) use compact::{choose, compact, seqs};
 pub(crate) use delta::Delta;
 pub(crate) use facts::{Act, Side};

@@ -26,7 +26,7 @@ pub(super) struct ReadState {
     /// In the order of their seqs; the last one is written to.
     pub(super) segments: RwLock<Arc<Segments>>,
     pub(super) profiles: Mutex<ProfileMap>,
-    /// Has a lock of its own, which is held for a look and never with another.
+    /// Has locks of its own, each of which is held for a look and never with another.
     pub(super) people: Arc<PeopleCache>,
     /// What derived files are made of.
     pub(super) shelf: Arc<Shelf>,

@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod histories;
+mod kept;
 mod many;
 mod model;
 pub(crate) mod naive;

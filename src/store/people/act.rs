@@ -1,16 +1,17 @@
-//! The way of an act of identity into the log.
+//! The way of an act of identity into the log: decided first, and then stored if the decision still holds.
 
 use std::cell::Cell;
 
 use uuid::Builder;
 
 use super::command::SignedIn;
-use super::decide::{Decided, decide};
+use super::decide::{Basis, Decided};
 use crate::envelope::{Accepted, Envelope, EventType, Note, Notes};
 use crate::error::{Error, Result};
 use crate::format::keys::EventKeys;
 use crate::identity::Command;
 use crate::store::ack::Ack;
+use crate::store::decide::Decisions;
 use crate::store::drafts::Drafts;
 use crate::store::handle::SnapshotSource;
 use crate::store::scope::Scope;
@@ -52,52 +53,103 @@ impl Scope {
 
     /// Stores an act that breaks no rule, stamped later than every fact that this rests on.
     pub(super) fn act(&self, envelope: &Envelope, command: Command<'_>) -> Result<Ack> {
+        self.act_with(envelope, command, &|_| {})
+    }
+
+    /// The same, with a call that is made each time the act was decided and the log's lock is not taken yet; it is told
+    /// how often that was before.
+    pub(super) fn act_with(
+        &self,
+        envelope: &Envelope,
+        command: Command<'_>,
+        between: &dyn Fn(u32),
+    ) -> Result<Ack> {
         let writer = self.store().writer()?;
         let mut stamp = self.next_stamp()?;
+        let mut tries = 0;
         loop {
             let mut workspace = writer.workspace();
             let Workspace { scratch, accepted, drafts } = &mut *workspace;
-            let later = Cell::new(None);
             let outcome = writer
                 .acceptor
                 .accept_into(envelope, stamp, scratch, accepted)
-                .and_then(|()| writer.append_act(accepted, drafts, command, &later));
+                .and_then(|()| writer.append_act(accepted, drafts, command, || between(tries), tries));
             writer.put_back(workspace);
-            match later.get() {
-                Some(newest) => stamp = self.next_stamp()?.max(Nanos::new(newest.get().saturating_add(1))),
-                None => return outcome,
+            tries += 1;
+            match outcome? {
+                Acted::Stored(ack) => return Ok(ack),
+                Acted::Again => {}
+                Acted::Later(newest) => {
+                    stamp = self.next_stamp()?.max(Nanos::new(newest.get().saturating_add(1)));
+                }
             }
         }
     }
 }
 
+/// How often an act is decided before the log's lock is taken. Where facts that it rests on come faster than that, it is
+/// decided under the lock, so that the call ends.
+pub(super) const TRIES_MAX: u32 = 16;
+
+/// What came of one try to store an act.
+enum Acted {
+    Stored(Ack),
+    /// Facts that it rests on were told in between.
+    Again,
+    /// It must be stamped behind a fact of this time.
+    Later(Nanos),
+}
+
 impl Writer {
-    /// Stores an act, or says in `later` which fact it must be stamped behind.
+    /// Stores an act where it may be stored as it is stamped, and where what it rests on stayed as it was decided on.
     fn append_act(
         &self,
         accepted: &Accepted,
         drafts: &mut Drafts,
         command: Command<'_>,
-        later: &Cell<Option<Nanos>>,
-    ) -> Result<Ack> {
+        between: impl Fn(),
+        tries: u32,
+    ) -> Result<Acted> {
+        // Before any lock is taken, which a process that was forked would wait for in vain.
+        self.log.check_running()?;
         let project_id = accepted.project_id().into_bytes();
-        let rests_on = Cell::new(Seq::ZERO);
+        let basis = |decisions: &Decisions| {
+            Ok(Basis::new(self.state.snapshot()?, &decisions.staged_facts, project_id))
+        };
+        let decision = self.log.decide(|decisions| basis(decisions))?.decide(command, accepted.time());
+        between();
+        let decision = Cell::new(Some(decision));
+        let (acted, rests_on) = (Cell::new(None), Cell::new(Seq::ZERO));
         let outcome = self.append_with_rule(accepted, drafts, |decisions| {
-            let snapshot = self.state.snapshot()?;
             rests_on.set(decisions.staged_facts.last_seq());
-            match decide(command, accepted.time(), snapshot, project_id, &decisions.staged_facts)? {
+            let snapshot = self.state.snapshot()?;
+            let decision = match decision.take() {
+                Some(decision) if decision.holds(&snapshot, &decisions.staged_facts) => decision,
+                _ if tries < TRIES_MAX => {
+                    acted.set(Some(Acted::Again));
+                    return Err(Error::invalid(
+                        "timestamp",
+                        "was given before the facts that the act rests on",
+                    ));
+                }
+                _ => basis(decisions)?.decide(command, accepted.time()),
+            };
+            match decision.outcome? {
                 Decided::Taken => Ok(()),
                 Decided::Later(newest) => {
-                    later.set(Some(newest));
+                    acted.set(Some(Acted::Later(newest)));
                     Err(Error::invalid("timestamp", "must be later than the facts that the act rests on"))
                 }
             }
         });
+        if let Some(acted) = acted.take() {
+            return Ok(acted);
+        }
         if matches!(outcome, Err(Error::Identity { .. })) {
             // A refusal rests on what is visible, and durable at `Synced`, as an acceptance does.
             self.log.wait_kept(rests_on.get())?;
         }
-        outcome
+        outcome.map(Acted::Stored)
     }
 }
 

@@ -1,22 +1,27 @@
-//! Persons that were folded before, kept as long as no row changed that they rest on.
+//! Persons that were folded before, kept as long as nothing changed that they rest on.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use super::told::ToldCache;
 use crate::identity::{MemberId, Who};
-use crate::profile::{Mark, ProfileMap};
+use crate::profile::{ProfileMap, RestsOn};
 
 /// Most ids and marks of all entries together that are kept.
 const SIZE_MAX: usize = 100_000;
 
 /// What came of the facts about persons.
 ///
-/// An entry knows at which version of the rows it was made and which rows it rests on. It serves a view of any other
-/// version, earlier or later, as long as none of those rows changed in between.
+/// An entry knows at which version of the rows it was made and what it rests on: rows and, of members that were unlinked,
+/// all facts. It serves a view of any other version, earlier or later, as long as none of those rows changed in between,
+/// and no fact of those members was told.
 #[derive(Debug, Default)]
-pub(crate) struct PeopleCache(Mutex<Kept>);
+pub(crate) struct PeopleCache {
+    people: Mutex<Kept>,
+    pub(super) told: ToldCache,
+}
 
 type Key = ([u8; 16], MemberId);
 
@@ -34,7 +39,7 @@ struct Kept {
 struct Entry<T> {
     outcome: T,
     version: u64,
-    rests_on: Box<[Mark]>,
+    rests_on: RestsOn,
     size: usize,
 }
 
@@ -52,7 +57,7 @@ impl PeopleCache {
         canonical: &MemberId,
         rows: &ProfileMap,
     ) -> Option<Arc<Who>> {
-        self.0.lock().persons.get(&(project_id, canonical.clone()))?.outcome(rows)
+        self.people.lock().persons.get(&(project_id, canonical.clone()))?.outcome(rows)
     }
 
     /// The canonical id of the person whom an id names that is not canonical itself, as the rows have it.
@@ -62,7 +67,7 @@ impl PeopleCache {
         id: &MemberId,
         rows: &ProfileMap,
     ) -> Option<MemberId> {
-        self.0.lock().canonical.get(&(project_id, id.clone()))?.outcome(rows)
+        self.people.lock().canonical.get(&(project_id, id.clone()))?.outcome(rows)
     }
 
     /// Keeps a person that was folded from these rows.
@@ -72,7 +77,7 @@ impl PeopleCache {
         canonical: MemberId,
         rows: &ProfileMap,
         who: &Arc<Who>,
-        rests_on: Box<[Mark]>,
+        rests_on: RestsOn,
     ) {
         let size = who.members.len();
         self.put((project_id, canonical), Arc::clone(who), size, rows, rests_on, |kept| &mut kept.persons);
@@ -85,7 +90,7 @@ impl PeopleCache {
         id: MemberId,
         rows: &ProfileMap,
         canonical: MemberId,
-        rests_on: Box<[Mark]>,
+        rests_on: RestsOn,
     ) {
         self.put((project_id, id), canonical, 1, rows, rests_on, |kept| &mut kept.canonical);
     }
@@ -96,14 +101,14 @@ impl PeopleCache {
         outcome: T,
         size: usize,
         rows: &ProfileMap,
-        rests_on: Box<[Mark]>,
+        rests_on: RestsOn,
         of: impl Fn(&mut Kept) -> &mut HashMap<Key, Entry<T>>,
     ) {
         let size = 1 + size + rests_on.len();
         if size > SIZE_MAX / 16 {
             return;
         }
-        let mut kept = self.0.lock();
+        let mut kept = self.people.lock();
         if kept.size + size > SIZE_MAX {
             // All are as good as new after one fold each; keeping count of their use would cost every read.
             *kept = Kept::default();

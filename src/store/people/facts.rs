@@ -1,9 +1,9 @@
-//! Where a graph gets the facts of a project from: its rows and, for a member that was unlinked, the log.
+//! Where a graph gets the facts of a project from: its rows and, for a member that was unlinked, the log or what is kept of it.
 
 use crate::envelope::fact::{self as envelope, FactOrder, MemberKind};
 use crate::envelope::{EventType, is_no_id};
 use crate::error::Result;
-use crate::identity::{self, Fact, FactSource, MemberId, OwnFacts};
+use crate::identity::{self, Fact, FactSource, MemberId, OwnFacts, Told};
 use crate::profile::{Act, OrderRef, PersonRef, PersonRow, ProfileMap, Side};
 use crate::store::query::Timeline;
 use crate::store::view::View;
@@ -45,6 +45,14 @@ impl FactSource for ViewFacts<'_> {
             }
         }
         Ok(facts)
+    }
+
+    fn recall(&self, member: &MemberId) -> Result<Option<Told>> {
+        self.recalled(member)
+    }
+
+    fn keep(&self, member: &MemberId, told: &Told) {
+        self.keep_told(member, told);
     }
 }
 

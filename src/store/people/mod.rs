@@ -16,6 +16,7 @@ mod note;
 mod profile;
 mod profiles;
 mod resolve;
+mod told;
 
 pub(super) use cache::PeopleCache;
 pub(super) use decide::StagedFacts;

@@ -5,9 +5,18 @@ use std::sync::Arc;
 use super::facts::{ViewFacts, member_of, person_of};
 use super::id::PersonId;
 use crate::error::Result;
-use crate::identity::{Graph, MemberId, Who};
-use crate::profile::{Mark, PersonRef, PersonRow};
+use crate::identity::{FactSource, Graph, MemberId, Who};
+use crate::profile::{PersonRef, PersonRow, ProfileMap, RestsOn};
 use crate::store::view::View;
+
+/// What the answers of a graph rest on.
+pub(super) fn rests_on<S: FactSource>(graph: &Graph<S>, rows: &ProfileMap, project_id: [u8; 16]) -> RestsOn {
+    let mark = |id| rows.mark(project_id, person_of(id));
+    RestsOn {
+        rows: graph.rests_on_rows().map(mark).collect(),
+        facts: graph.rests_on_all().map(mark).collect(),
+    }
+}
 
 impl View {
     pub(super) fn graph(&self) -> Graph<ViewFacts<'_>> {
@@ -35,16 +44,12 @@ impl View {
         if let Some(who) = people.person(project_id, id, rows) {
             return Ok(who);
         }
-        let marks_of = |graph: &Graph<_>| -> Option<Box<[Mark]>> {
-            Some(graph.rests_on()?.map(|id| rows.mark(project_id, person_of(id))).collect())
-        };
         let mut graph = self.graph();
         let mut canonical = people.canonical(project_id, id, rows);
         if canonical.is_none() {
             let found = graph.canonical(id)?;
-            if found != *id
-                && let Some(rests_on) = marks_of(&graph)
-            {
+            if found != *id {
+                let rests_on = rests_on(&graph, rows, project_id);
                 people.put_canonical(project_id, id.clone(), rows, found.clone(), rests_on);
             }
             canonical = Some(found);
@@ -56,9 +61,7 @@ impl View {
         // What is kept of the person also says that the id is canonical, and so rests on what makes it that.
         graph.canonical(&canonical)?;
         let who = Arc::new(graph.who(&canonical)?);
-        if let Some(rests_on) = marks_of(&graph) {
-            people.put_person(project_id, canonical, rows, &who, rests_on);
-        }
+        people.put_person(project_id, canonical, rows, &who, rests_on(&graph, rows, project_id));
         Ok(who)
     }
 

@@ -15,10 +15,10 @@ use super::naive::{ConflictKind, Naive, NaiveConflict, NaiveEvent, NaiveProfile,
 use crate::support::{LEVELS, Suite, Tally, count, index, options, org_id, project_id};
 
 /// The store's answers, in the seqs of the model.
-struct Stored {
-    view: View,
+pub(super) struct Stored {
+    pub(super) view: View,
     /// Where the event of each seq of the model stands.
-    positions: BTreeMap<u64, Position>,
+    pub(super) positions: BTreeMap<u64, Position>,
 }
 
 fn value_of(value: &serde_json::Value) -> Value {
@@ -168,7 +168,7 @@ fn traits_of(event: &NaiveEvent) -> usize {
     of("traits") + of("traitsOnce")
 }
 
-fn limits(members_max: usize) -> Limits {
+pub(super) fn limits(members_max: usize) -> Limits {
     let mut limits = Limits::default();
     limits.members_max = members_max;
     limits
@@ -237,7 +237,7 @@ fn store_in_pieces(
 }
 
 /// Everything that can be asked of one history.
-fn compare(stored: &Stored, naive: &Naive, rng: &mut SimRng) {
+pub(super) fn compare(stored: &Stored, naive: &Naive, rng: &mut SimRng) {
     assert_eq!(stored.profiles(), naive.profiles());
     assert_eq!(stored.conflicts(), naive.conflicts());
     let mut references: Vec<Person> = Vec::new();

@@ -1,218 +1,319 @@
-//! A sign-in that is tried again gives the user of the first try.
+//! Facts that arrive between the decision of an act and the log's lock.
 
-use std::sync::{Arc, Barrier, mpsc};
-use std::time::Duration;
+mod retried;
 
-use parking_lot::{Condvar, Mutex};
+use std::cell::Cell;
+use std::time::SystemTime;
 
-use super::*;
-use crate::envelope::Value;
+use chrono::{DateTime, Utc};
+
+use super::TRIES_MAX;
+use crate::envelope::{Envelope, EventType, Value};
+use crate::error::{Error, IdentityRule, Result};
+use crate::identity::{Command, MemberId};
 use crate::storage::sim::SimDisk;
-use crate::storage::{Access, Disk, File, Lock, LockMode, Map, MapWriter};
-use crate::store::open::open_writer;
-use crate::{Durability, OnIdConflict, Options, Store, Uuid};
+use crate::store::ack::Ack;
+use crate::store::handle::{Snapshot, SnapshotSource};
+use crate::store::people::decide::{Basis, Decided, StagedFacts};
+use crate::store::people::facts::person_of;
+use crate::store::{Options, Store};
+use crate::types::{Nanos, Seq};
+use crate::{Durability, PersonRef, Uuid};
 
+const ORG: Uuid = Uuid::from_u128(1);
 const PROJECT: Uuid = Uuid::from_u128(2);
+const PHONE: PersonRef<'_> = PersonRef::Anonymous("phone");
 
-fn shop(store: &Store) -> Scope {
-    store.scope(Uuid::from_u128(1), PROJECT, "shop")
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
-fn event(event_type: &str, user: &str) -> Envelope {
-    Envelope::new(Uuid::from_u128(1), PROJECT, "profiles", event_type).user(user)
+fn link(second: i64, user: &str) -> Envelope {
+    Envelope::new(ORG, PROJECT, "shop", "identify").user(user).anonymous("phone").at(at(second))
 }
 
-/// Whether syncs wait.
-#[derive(Debug, Default)]
-struct Held {
-    is_held: Mutex<bool>,
-    changed: Condvar,
+fn fact(event_type: &str, second: i64, member: PersonRef<'_>, user: &str) -> Envelope {
+    let (kind, key) = (
+        if matches!(member, PersonRef::User(_)) { "user" } else { "anonymous" },
+        if event_type == EventType::ALIASED { "from" } else { "member" },
+    );
+    let named = [("kind", Value::from(kind)), ("id", Value::from(member.id()))];
+    let envelope = Envelope::new(ORG, PROJECT, "shop", event_type).user(user).at(at(second));
+    envelope.property(key, Value::Object(named.into_iter().collect()))
 }
 
-impl Held {
-    fn set(&self, is_held: bool) {
-        *self.is_held.lock() = is_held;
-        self.changed.notify_all();
+fn alias(second: i64, member: PersonRef<'_>, user: &str) -> Envelope {
+    fact(EventType::ALIASED, second, member, user)
+}
+
+fn unlink(second: i64, member: PersonRef<'_>, user: &str) -> Envelope {
+    fact(EventType::UNLINKED, second, member, user)
+}
+
+fn about(event_type: &str, second: i64, user: &str) -> Envelope {
+    Envelope::new(ORG, PROJECT, "shop", event_type).user(user).at(at(second))
+}
+
+/// The stores that an act may be asked of: those that map their log, and those that stage what is synced.
+fn stores() -> Vec<Store> {
+    let mut stores = vec![Store::in_memory().unwrap()];
+    for level in [Durability::Synced, Durability::Buffered] {
+        stores.push(Options::new().durability(level).open_on(&SimDisk::default()).unwrap());
     }
+    stores
+}
 
-    fn wait(&self) {
-        let mut is_held = self.is_held.lock();
-        while *is_held {
-            self.changed.wait(&mut is_held);
+fn act(store: &Store, command: Command<'_>, between: &dyn Fn(u32)) -> Result<Ack> {
+    let scope = store.scope(ORG, PROJECT, "shop");
+    let envelope = |event_type, member: Option<(&str, &MemberId)>, user: &MemberId| match member {
+        Some((_, member)) => {
+            let mut envelope = fact(event_type, 0, person_of(member), &user.id);
+            envelope.timestamp = None;
+            envelope
+        }
+        None => scope.envelope_of_act(event_type, &user.id),
+    };
+    let envelope = match command {
+        Command::SignUp { user } => envelope(EventType::SIGNED_UP, None, user),
+        Command::Alias { from, to } => envelope(EventType::ALIASED, Some(("from", from)), to),
+        Command::Unlink { member, user } => envelope(EventType::UNLINKED, Some(("member", member)), user),
+    };
+    scope.act_with(&envelope, command, between)
+}
+
+/// Asks for an act in a store with these facts, and stores others once it was decided.
+fn asked(before: &[Envelope], command: Command<'_>, between: &[Envelope]) -> Vec<Result<Ack>> {
+    let mut answers = Vec::new();
+    for store in stores() {
+        // Whether waited for or not: what has its place counts.
+        for waits in [true, false] {
+            let store = if waits { store.clone() } else { stores().remove(answers.len() / 2) };
+            for fact in before {
+                store.append(fact).unwrap();
+            }
+            let tickets = Cell::new(Vec::new());
+            answers.push(act(&store, command, &|tries| {
+                if tries > 0 {
+                    return;
+                }
+                for fact in between {
+                    if waits {
+                        store.append(fact).unwrap();
+                    } else {
+                        let mut staged = tickets.take();
+                        staged.push(store.submit(fact).unwrap());
+                        tickets.set(staged);
+                    }
+                }
+            }));
+            for ticket in tickets.take() {
+                ticket.wait().unwrap();
+            }
         }
     }
+    answers
 }
 
-/// A disk on which syncs of files wait while they are held.
-#[derive(Debug)]
-struct HeldDisk {
-    inner: SimDisk,
-    held: Arc<Held>,
-}
-
-#[derive(Debug)]
-struct HeldFile {
-    inner: Arc<dyn File>,
-    held: Arc<Held>,
-}
-
-impl HeldDisk {
-    fn file(&self, inner: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(HeldFile { inner, held: Arc::clone(&self.held) })
+fn assert_refused(before: &[Envelope], command: Command<'_>, between: &[Envelope], rule: IdentityRule) {
+    for (at, answer) in asked(before, command, between).into_iter().enumerate() {
+        assert!(
+            matches!(answer, Err(Error::Identity { rule: broken }) if broken == rule),
+            "{at}: {answer:?}"
+        );
+    }
+    for answer in asked(before, command, &[]) {
+        assert!(answer.is_ok(), "without the facts in between: {answer:?}");
     }
 }
 
-impl Disk for HeldDisk {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn list_quarantine(&self) -> Result<Vec<String>> {
-        self.inner.list_quarantine()
-    }
-
-    fn create(&self, name: &str) -> Result<Arc<dyn File>> {
-        self.inner.create(name).map(|file| self.file(file))
-    }
-
-    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
-        self.inner.open(name, access).map(|file| self.file(file))
-    }
-
-    fn exists(&self, name: &str) -> Result<bool> {
-        self.inner.exists(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn sync_dir(&self) -> Result<()> {
-        self.inner.sync_dir()
-    }
-
-    fn make_dir(&self, name: &str) -> Result<()> {
-        self.inner.make_dir(name)
-    }
-
-    fn lock(&self, mode: LockMode) -> Result<Option<Lock>> {
-        self.inner.lock(mode)
-    }
-
-    fn mapped_writes(&self) -> bool {
-        self.inner.mapped_writes()
-    }
-
-    fn check_process(&self) -> Result<()> {
-        self.inner.check_process()
-    }
+fn user(id: &str) -> MemberId {
+    MemberId::user(id)
 }
 
-impl File for HeldFile {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn len(&self) -> Result<u64> {
-        self.inner.len()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.inner.read_at(offset, buf)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.inner.write_at(offset, bytes)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.held.wait();
-        self.inner.sync()
-    }
-
-    fn map_log(&self, floor: u64, committed: u64, capacity: u64) -> Result<(MapWriter, Map)> {
-        self.inner.map_log(floor, committed, capacity)
-    }
-
-    fn map_whole(&self) -> Result<Map> {
-        self.inner.map_whole()
-    }
+fn phone() -> MemberId {
+    MemberId::device("phone")
 }
 
 #[test]
-fn a_sign_in_waits_for_an_earlier_one_with_its_message_id_that_is_not_durable_and_gives_its_user() {
-    let held = Arc::new(Held::default());
-    let disk = HeldDisk { inner: SimDisk::default(), held: Arc::clone(&held) };
-    let options = Options::new().durability(Durability::Synced).tiny_segments(1 << 16);
-    let store = open_writer(Arc::new(disk), options).unwrap();
-    let shop = shop(&store);
-    shop.track("page.viewed").anonymous("phone").append().unwrap();
-
-    held.set(true);
-    let created = event(EventType::ANONYMOUS_CREATED, "minted").message_id("k");
-    let ticket = store.submit(created).unwrap();
-    let (tell, told) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(|| tell.send(shop.sign_in_anonymously().message_id("k").append()).unwrap());
-        // One that did not wait would answer by now.
-        let early = told.recv_timeout(Duration::from_millis(200)).ok();
-        let durable = store.durable();
-        held.set(false);
-        assert!(early.is_none(), "{early:?} while {durable} is durable");
-        let signed_in = told.recv().unwrap().unwrap();
-        assert_eq!(signed_in.user_id, "minted");
-        assert!(signed_in.ack.notes.contains(Note::Duplicate));
-        assert!(store.durable() >= signed_in.ack.position.seq);
-        assert_eq!(signed_in.ack.position, ticket.wait().unwrap().position);
-    });
+fn a_sign_up_is_refused_for_an_identify_that_arrives_before_the_lock() {
+    let anna = user("anna");
+    let sign_up = Command::SignUp { user: &anna };
+    assert_refused(&[], sign_up, &[about("identify", 1, "anna")], IdentityRule::AlreadyIdentified);
+    let made = [about(EventType::ANONYMOUS_CREATED, 1, "anna")];
+    let signed_up = [about(EventType::SIGNED_UP, 2, "anna")];
+    assert_refused(&made, sign_up, &signed_up, IdentityRule::AlreadyIdentified);
 }
 
 #[test]
-fn threads_that_sign_in_with_one_message_id_at_once_get_one_user() {
-    const THREADS: usize = 4;
-    for on_conflict in [OnIdConflict::Refuse, OnIdConflict::Store] {
-        let store = Options::new().on_id_conflict(on_conflict).open_in_memory().unwrap();
-        for round in 0..400 {
-            let barrier = Barrier::new(THREADS);
-            let sign_in = || {
-                barrier.wait();
-                shop(&store).sign_in_anonymously().message_id(format!("k{round}")).append().unwrap()
-            };
-            let all: Vec<SignedIn> = std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(sign_in)).collect();
-                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-            });
-            assert!(all.iter().all(|each| each.user_id == all[0].user_id), "{on_conflict:?}, round {round}");
-            let new = all.iter().filter(|each| !each.ack.notes.contains(Note::Duplicate));
-            assert_eq!(new.count(), 1, "{on_conflict:?}, round {round}");
+fn an_alias_is_refused_for_a_fact_that_arrives_before_the_lock() {
+    let (anna, cleo, from) = (user("anna"), user("cleo"), phone());
+    let of_phone = Command::Alias { from: &from, to: &cleo };
+    assert_refused(&[], of_phone, &[link(1, "anna")], IdentityRule::BoundToAnother);
+    let of_anna = Command::Alias { from: &anna, to: &cleo };
+    assert_refused(&[], of_anna, &[about("identify", 1, "anna")], IdentityRule::CannotMergeIdentified);
+    assert_refused(&[], of_anna, &[alias(1, PersonRef::User("cleo"), "anna")], IdentityRule::Cycle);
+    // One that another user stands between is as good.
+    let through = [alias(1, PersonRef::User("cleo"), "ben"), alias(2, PersonRef::User("ben"), "anna")];
+    assert_refused(&[], of_anna, &through, IdentityRule::Cycle);
+}
+
+#[test]
+fn an_alias_is_refused_for_a_repeated_link_of_a_member_that_was_unlinked() {
+    let (cleo, from) = (user("cleo"), phone());
+    // The row of the phone has the link to anna, the least one, which changed nothing.
+    let before = [link(10, "ben"), link(20, "anna"), unlink(30, PHONE, "ben")];
+    let of_phone = Command::Alias { from: &from, to: &cleo };
+    assert_refused(&before, of_phone, &[link(40, "anna")], IdentityRule::BoundToAnother);
+    // Also where it arrives late, before others that say something.
+    let mut before = before.to_vec();
+    before.extend([link(60, "ben"), link(61, "ben")]);
+    assert_refused(&before, of_phone, &[link(40, "anna")], IdentityRule::BoundToAnother);
+}
+
+#[test]
+fn an_alias_is_refused_for_a_member_that_is_unlinked_and_bound_again_before_the_lock() {
+    let (anna, cleo) = (user("anna"), user("cleo"));
+    let before = [alias(10, PersonRef::User("anna"), "ben"), unlink(20, PersonRef::User("anna"), "ben")];
+    let of_anna = Command::Alias { from: &anna, to: &cleo };
+    let again = [alias(30, PersonRef::User("anna"), "ben")];
+    assert_refused(&before, of_anna, &again, IdentityRule::BoundToAnother);
+    let under_another =
+        [alias(30, PersonRef::User("cleo"), "ben"), alias(40, PersonRef::User("ben"), "anna")];
+    assert_refused(&before, of_anna, &under_another, IdentityRule::Cycle);
+}
+
+#[test]
+fn an_unlink_is_refused_for_a_fact_that_arrives_before_the_lock() {
+    let (anna, member) = (user("anna"), phone());
+    let of_phone = Command::Unlink { member: &member, user: &anna };
+    assert_refused(&[link(10, "anna")], of_phone, &[unlink(20, PHONE, "anna")], IdentityRule::NotBound);
+    assert_refused(&[link(10, "anna")], of_phone, &[link(5, "ben")], IdentityRule::NotBound);
+    let before = [alias(10, PHONE, "anna"), unlink(20, PHONE, "anna"), alias(30, PHONE, "anna")];
+    assert_refused(&before, of_phone, &[unlink(40, PHONE, "anna")], IdentityRule::NotBound);
+    // A repeat of what the row has, at a place where it binds the phone to somebody else.
+    let before = [link(10, "ben"), link(11, "anna"), unlink(20, PHONE, "ben"), link(40, "anna")];
+    assert_refused(&before, of_phone, &[link(30, "cleo")], IdentityRule::NotBound);
+}
+
+#[test]
+fn an_act_is_stamped_behind_a_repeated_link_that_arrives_before_the_lock() {
+    let (cleo, from) = (user("cleo"), phone());
+    for store in stores() {
+        for fact in [link(10, "anna"), unlink(30, PHONE, "anna")] {
+            store.append(fact).unwrap();
         }
-        assert_eq!(store.stats().unwrap().events, 400);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let ahead = DateTime::from_timestamp(i64::try_from(now).unwrap() + 3_600, 0).unwrap();
+        let command = Command::Alias { from: &from, to: &cleo };
+        let ack = act(&store, command, &|tries| {
+            if tries == 0 {
+                store.append(link(0, "anna").at(ahead)).unwrap();
+            }
+        });
+        let event = store.project(PROJECT).get(ack.unwrap().position).unwrap().unwrap();
+        assert!(event.timestamp() > ahead);
     }
 }
 
 #[test]
-fn a_sign_in_takes_no_user_of_another_event_with_its_message_id() {
-    let other = || event("order.placed", "u_1").property("amount", Value::from(7)).message_id("k");
+fn an_act_ends_and_is_decided_on_everything_where_facts_arrive_at_every_try() {
+    let (anna, cleo, from) = (user("anna"), user("cleo"), phone());
+    for store in stores() {
+        for fact in [link(10, "ben"), link(20, "anna"), unlink(30, PHONE, "ben")] {
+            store.append(fact).unwrap();
+        }
+        let tries_seen = Cell::new(0);
+        let command = Command::Alias { from: &from, to: &cleo };
+        let answer = act(&store, command, &|tries| {
+            tries_seen.set(tries + 1);
+            // The last one makes a difference.
+            let user = if tries < TRIES_MAX { "ben" } else { "anna" };
+            store.append(link(40 + i64::from(tries), user)).unwrap();
+        });
+        assert!(matches!(answer, Err(Error::Identity { rule: IdentityRule::BoundToAnother })), "{answer:?}");
+        assert_eq!(tries_seen.get(), TRIES_MAX + 1);
+        act(&store, Command::Unlink { member: &from, user: &anna }, &|_| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_repeat_is_told_whatever_becomes_of_the_act() {
     let store = Store::in_memory().unwrap();
-    store.append(other()).unwrap();
-    let refused = shop(&store).sign_in_anonymously().message_id("k").append();
-    assert!(matches!(refused, Err(Error::IdConflict { .. })), "{refused:?}");
-    assert_eq!(store.stats().unwrap().events, 1);
+    let shop = store.scope(ORG, PROJECT, "shop");
+    let first = shop.sign_up("anna").message_id("m").append().unwrap();
+    let again = shop.sign_up("anna").message_id("m").append().unwrap();
+    assert_eq!(first.position, again.position);
+}
 
-    let store = Options::new().on_id_conflict(OnIdConflict::Store).open_in_memory().unwrap();
-    store.append(other()).unwrap();
-    let first = shop(&store).sign_in_anonymously().message_id("k").append().unwrap();
-    assert_ne!(first.user_id, "u_1");
-    assert!(first.ack.notes.contains(Note::IdConflict));
-    let again = shop(&store).sign_in_anonymously().message_id("k").append().unwrap();
-    assert_eq!((&again.user_id, again.ack.position), (&first.user_id, first.ack.position));
-    assert_eq!(store.stats().unwrap().events, 2);
+/// The keys and the body of an event as a store has them.
+fn frame_of(envelope: &Envelope) -> (Vec<u8>, Vec<u8>) {
+    let store = Store::in_memory().unwrap();
+    let seq = store.append(envelope).unwrap().position.seq;
+    let bytes = |frame: &crate::format::frame::FrameView<'_>| (frame.keys().to_vec(), frame.body().to_vec());
+    store.writer().unwrap().state.with_frame(seq, bytes).unwrap().unwrap()
+}
+
+fn snapshot(store: &Store) -> Snapshot {
+    store.writer().unwrap().state.snapshot().unwrap()
+}
+
+/// What a decision says of facts on their way, with all of them at hand.
+#[test]
+fn a_decision_holds_until_a_fact_is_staged_that_it_rests_on() {
+    let store = Store::in_memory().unwrap();
+    for fact in [link(10, "anna"), unlink(30, PHONE, "anna"), link(20, "ben")] {
+        store.append(fact).unwrap();
+    }
+    let snapshot = || snapshot(&store);
+    let visible = snapshot().visible;
+    let mut staged = StagedFacts::default();
+    let mut seq = visible;
+    let mut stage = |staged: &mut StagedFacts, envelope: &Envelope| {
+        seq = seq.next();
+        let (keys, body) = frame_of(envelope);
+        staged.push(seq, &keys, &body);
+    };
+    let (from, cleo) = (phone(), user("cleo"));
+    let command = Command::Alias { from: &from, to: &cleo };
+    let time = Nanos::new(i64::MAX / 2);
+    let decide =
+        |staged: &StagedFacts| Basis::new(snapshot(), staged, PROJECT.into_bytes()).decide(command, time);
+    // Ben's link stands behind anna's and before the unlink: the phone is free.
+    let decision = decide(&staged);
+    assert!(matches!(decision.outcome, Ok(Decided::Taken)));
+    assert!(decision.holds(&snapshot(), &staged));
+    let elsewhere = Envelope::new(ORG, Uuid::from_u128(3), "shop", "identify").user("ben").anonymous("phone");
+    stage(&mut staged, &elsewhere);
+    assert!(decision.holds(&snapshot(), &staged), "it is of another project");
+    stage(&mut staged, &link(50, "ben"));
+    assert!(!decision.holds(&snapshot(), &staged), "the row knows of ben, and he counts now");
+    let again = decide(&staged);
+    assert!(matches!(again.outcome, Err(Error::Identity { rule: IdentityRule::BoundToAnother })));
+    assert!(again.holds(&snapshot(), &staged), "it has looked at what is staged");
+    stage(&mut staged, &unlink(60, PHONE, "ben"));
+    assert!(!again.holds(&snapshot(), &staged));
+    assert!(matches!(decide(&staged).outcome, Ok(Decided::Taken)));
+    staged.shown(Seq::new(seq.get() - 1));
+    assert!(!again.holds(&snapshot(), &staged), "the unlink is still on its way");
+}
+
+#[test]
+fn a_view_has_no_fact_on_its_way_that_an_act_was_decided_on() {
+    let store = Store::in_memory().unwrap();
+    for fact in [link(10, "anna"), unlink(30, PHONE, "anna")] {
+        store.append(fact).unwrap();
+    }
+    let (keys, body) = frame_of(&link(40, "ben"));
+    let mut staged = StagedFacts::default();
+    staged.push(snapshot(&store).visible.next(), &keys, &body);
+    let (from, cleo) = (phone(), user("cleo"));
+    let basis = Basis::new(snapshot(&store), &staged, PROJECT.into_bytes());
+    let decision = basis.decide(Command::Alias { from: &from, to: &cleo }, Nanos::new(i64::MAX / 2));
+    assert!(matches!(decision.outcome, Err(Error::Identity { rule: IdentityRule::BoundToAnother })));
+    let phone = crate::PersonId::from(PHONE);
+    assert_eq!(
+        store.project(PROJECT).view().unwrap().person(PHONE).unwrap(),
+        phone,
+        "nobody sees ben's link"
+    );
 }

@@ -68,7 +68,8 @@ fn decided(
         if staged.is_empty() { 0 } else { (visible.len() + staged.len()) as u64 }
     );
     let snapshot = writer.state.snapshot().unwrap();
-    match decide(command, nanos(second), snapshot, PROJECT.into_bytes(), &facts) {
+    let basis = Basis::new(snapshot, &facts, PROJECT.into_bytes());
+    match basis.decide(command, nanos(second)).outcome {
         Err(Error::Identity { rule }) => Err(rule),
         decided => Ok(decided.unwrap()),
     }
