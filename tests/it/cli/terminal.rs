@@ -200,3 +200,26 @@ fn the_help_fits_the_terminal_and_its_examples_are_whole() {
         }
     }
 }
+
+#[test]
+fn figures_of_the_bench_have_whole_words() {
+    let place = Place::new();
+    let test = "figures_of_the_bench_have_whole_words";
+    let Some(table) = shown(test, &place, &["bench", "--events", "100"]) else { return };
+    let cells = cells(&table);
+    assert_eq!(cells[0], ["what", "a call", "events/s", "p50 us", "p99 us", "bytes"], "{table}");
+    for name in ["append, buffered", "append, synced", "newest 50 of a user", "count of a type", "log"] {
+        assert!(cells.iter().any(|cells| cells[0] == name), "{name} has a line: {table}");
+    }
+}
+
+#[test]
+fn a_cut_row_is_as_long_as_its_column() {
+    let place = Place::new();
+    let text = format!("\"properties\":{{\"text\":\"a {}\"}}", "x".repeat(200));
+    place.fill(&envelope("order.placed", "2024-03-01T00:00:00Z", "user_1", &text));
+    let Some(table) = shown("a_cut_row_is_as_long_as_its_column", &place, &["timeline", "user_1"]) else {
+        return;
+    };
+    assert!(cells(&table)[1][3].starts_with("{\"text\":\"a xxx"), "not at the blank: {table}");
+}
