@@ -176,17 +176,6 @@ fn the_types_of_several_projects_are_whole_and_so_are_their_ids() {
 }
 
 #[test]
-fn the_rows_of_a_measurement_break_at_spaces() {
-    let test = "the_rows_of_a_measurement_break_at_spaces";
-    let arguments = ["bench", "--events", "200", "--durability", "buffered", "--dir", "."];
-    let Some(table) = shown(test, &Place::new(), &arguments) else { return };
-    for word in ["fdatasync", "buffered", "second", "profile", "profiles", "indexes"] {
-        let words = table.split(|letter: char| !letter.is_alphanumeric());
-        assert!(words.into_iter().any(|each| each == word), "{word} is broken: {table}");
-    }
-}
-
-#[test]
 fn the_help_fits_the_terminal_and_its_examples_are_whole() {
     let test = "the_help_fits_the_terminal_and_its_examples_are_whole";
     let place = Place::new();
