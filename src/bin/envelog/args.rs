@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::env;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser, ValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, Resettable, TypedValueParser, ValueParser};
 use clap::parser::ValueSource;
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, value_parser,
@@ -61,6 +62,10 @@ impl Cli {
     /// The command line of this process; one that makes no sense ends it.
     pub(crate) fn of_the_process() -> Self {
         let mut command = Self::command();
+        if env::args_os().nth(1).is_none() {
+            // A store in the environment would count as an argument, and the help would be missing.
+            command.clone().mut_arg("store", |store| store.env(Resettable::Reset)).get_matches();
+        }
         let matches = command.get_matches_mut();
         let mut cli =
             Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());

@@ -55,7 +55,7 @@ const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
 /// The segments that a store has where nothing else is asked for.
 const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// For people the level stands behind the name, so that all columns have room on a narrow terminal.
+/// For people the level stands behind the name.
 const TABLE: &[Column] = &[
     Column { name: "name", title: "what" },
     Column { name: "batch", title: "events a call" },
@@ -65,6 +65,16 @@ const TABLE: &[Column] = &[
     Column { name: "p99Micros", title: "p99 us" },
     Column { name: "maxMicros", title: "max us" },
     Column { name: "bytesPerEvent", title: "bytes an event" },
+];
+
+/// On a narrow terminal: the whole is in the forms for programs.
+const TABLE_NARROW: &[Column] = &[
+    Column { name: "name", title: "what" },
+    Column { name: "batch", title: "a call" },
+    Column { name: "eventsPerSecond", title: "events/s" },
+    Column { name: "p50Micros", title: "p50 us" },
+    Column { name: "p99Micros", title: "p99 us" },
+    Column { name: "bytesPerEvent", title: "bytes" },
 ];
 
 const COLUMNS: &[Column] = &[
@@ -94,8 +104,12 @@ pub(crate) fn run(cli: &Cli, arguments: &BenchArgs) -> Outcome {
         levels => levels.to_vec(),
     };
     let mut output = Output::new(Format::of(cli.format));
-    let is_for_people = output.format().is_for_people();
-    let mut rows = Rows { list: output.list(if is_for_people { TABLE } else { COLUMNS }), is_for_people };
+    let form = match output.format() {
+        _ if output.is_narrow() => Form::Narrow,
+        format if format.is_for_people() => Form::People,
+        _ => Form::Programs,
+    };
+    let mut rows = Rows { list: output.list(form.columns()), form };
     rows.latency("write of 48 KiB and fdatasync", &writing::raw(&ground)?)?;
     // So small that most events have an index and a profile also where they are few.
     let segment_bytes =
@@ -154,10 +168,29 @@ fn sample_options(events: u64) -> sample::Options {
     sample::Options { events, users, ..sample::Options::default() }
 }
 
+/// Whom the figures are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Programs,
+    People,
+    /// People whose terminal has little room.
+    Narrow,
+}
+
+impl Form {
+    const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Programs => COLUMNS,
+            Self::People => TABLE,
+            Self::Narrow => TABLE_NARROW,
+        }
+    }
+}
+
 /// The figures on their way out.
 struct Rows<'o> {
     list: List<'o>,
-    is_for_people: bool,
+    form: Form,
 }
 
 impl Rows<'_> {
@@ -185,10 +218,22 @@ impl Rows<'_> {
         [p50, p99, max]: [Cell<'_>; 3],
         bytes: Cell<'_>,
     ) -> Outcome {
-        if self.is_for_people {
-            let name = level.map_or_else(|| name.to_owned(), |level| format!("{name}, {level}"));
-            return self.list.row(&[Cell::Text(&name), batch, calls, rate, p50, p99, max, bytes]);
+        let of_level = level.map_or_else(|| name.to_owned(), |level| format!("{name}, {level}"));
+        let of_level = Cell::Text(&of_level);
+        match self.form {
+            Form::Programs => self.list.row(&[
+                Cell::Text(name),
+                Cell::maybe(level),
+                batch,
+                calls,
+                rate,
+                p50,
+                p99,
+                max,
+                bytes,
+            ]),
+            Form::People => self.list.row(&[of_level, batch, calls, rate, p50, p99, max, bytes]),
+            Form::Narrow => self.list.row(&[of_level, batch, rate, p50, p99, bytes]),
         }
-        self.list.row(&[Cell::Text(name), Cell::maybe(level), batch, calls, rate, p50, p99, max, bytes])
     }
 }

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const ANOTHER_FILE: &str =
     "where the earlier import stopped no line ends, so this is not the file that it read";
 
+const SHORTER: &str = "the file became shorter while it was read";
+
 /// An input that was opened, and how far it has been read.
 pub(crate) struct Input {
     reader: BufReader<Box<dyn Read + Send>>,
@@ -71,7 +73,9 @@ impl Input {
         let bytes_total = is_file.then_some(metadata.len());
         let live = if metadata.is_file() { None } else { Some(Live::of(file.try_clone()?)) };
         let plain = if is_file { Some(file.try_clone()?) } else { None };
-        let (reader, packing) = packing::unpacked(Counted { inner: file, bytes: Arc::clone(&bytes_read) })?;
+        let least = bytes_total.unwrap_or(0);
+        let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read), least };
+        let (reader, packing) = packing::unpacked(counted)?;
         let begun = Begun::of(reader, live.as_ref());
         Ok(Self {
             objection: form::objection(begun.head.get_ref()),
@@ -112,7 +116,8 @@ impl Input {
         file.seek(SeekFrom::Start(place.offset))?;
         // Relaxed: a figure to show.
         self.bytes_read.store(place.offset, Ordering::Relaxed);
-        let rest = Counted { inner: file.try_clone()?, bytes: Arc::clone(&self.bytes_read) };
+        let bytes = Arc::clone(&self.bytes_read);
+        let rest = Counted { inner: file.try_clone()?, bytes, least: bytes_total };
         self.reader = BufReader::with_capacity(READ_BYTES, Box::new(rest));
         Ok(())
     }
@@ -163,17 +168,22 @@ impl<R: Read> Read for Begun<R> {
     }
 }
 
-/// Counts what is read.
+/// Counts what is read. An end before so many bytes as there were in the beginning is an error: lines would be missing,
+/// and the last one would be half of what it was.
 struct Counted<R> {
     inner: R,
     bytes: Arc<AtomicU64>,
+    least: u64,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        // Relaxed: a figure to show, nothing is ordered by it.
-        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        // Relaxed: nothing is ordered by it, and this reader alone writes it.
+        let before = self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        if read == 0 && !buffer.is_empty() && before < self.least {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, SHORTER));
+        }
         Ok(read)
     }
 }

@@ -24,12 +24,15 @@ const REDRAW: Duration = Duration::from_millis(50);
 impl Progress {
     pub(crate) fn of(input: &Input) -> Self {
         let (bar, template) = match input.bytes_total {
-            Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {percent:>3} % {msg} {eta} left"),
+            Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {percent:>3} %, {msg}, {eta} left"),
             None => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {msg}"),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("##-"));
         }
+        // What an earlier import had done says nothing of how fast this one is. Relaxed: a figure to show.
+        bar.set_position(input.bytes_read.load(Ordering::Relaxed));
+        bar.reset_eta();
         let start = Instant::now();
         Self { bar, bytes_read: Arc::clone(&input.bytes_read), start, shown: Cell::new(start) }
     }

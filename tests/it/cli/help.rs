@@ -128,3 +128,12 @@ fn a_store_or_project_given_to_what_is_about_the_tool_is_refused() {
         Answer::of(in_environment).success();
     }
 }
+
+#[test]
+fn the_tool_alone_shows_its_help_whether_the_environment_names_a_store_or_not() {
+    for store in [None, Some("data")] {
+        let mut tool = tool();
+        let answer = Answer::of(tool.envs(store.map(|store| ("ENVELOG_STORE", store))).output().unwrap());
+        answer.fails(2, "Examples:");
+    }
+}

@@ -11,6 +11,10 @@ const PACKED: &[(&[u8], &str, &str)] = &[
 ];
 const BZIP2_BLOCK: &[u8] = b"1AY&SY";
 
+/// What stands in the header of a tar archive's first file.
+const TAR: &[u8] = b"ustar";
+const TAR_AT: usize = 257;
+
 /// Why an input that begins so is not read as NDJSON; `None` where it may be some. It may be cut off anywhere.
 pub(super) fn objection(head: &[u8]) -> Option<String> {
     for (magic, name, command) in PACKED {
@@ -19,6 +23,10 @@ pub(super) fn objection(head: &[u8]) -> Option<String> {
                 "this is {name}, which import does not read; unpack it first: {command} FILE | envelog import -"
             ));
         }
+    }
+    if head.get(TAR_AT..).is_some_and(|rest| rest.starts_with(TAR)) && is_binary(head) {
+        let help = "tar -xOf FILE | envelog import -";
+        return Some(format!("this is tar, which import does not read; unpack it first: {help}"));
     }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         let help = "iconv -f UTF-16 -t UTF-8 FILE | envelog import -";
@@ -81,6 +89,19 @@ mod tests {
         ] {
             assert!(told(head).contains(name), "{head:?}: {}", told(head));
         }
+    }
+
+    #[test]
+    fn an_archive_is_named_although_lines_stand_in_it() {
+        let mut head = b"events.ndjson".to_vec();
+        head.resize(TAR_AT, 0);
+        head.extend_from_slice(b"ustar\x0000");
+        head.resize(512, 0);
+        head.extend_from_slice(b"{\"orgId\":\"x\"}\n{\"orgId\":\"x\"}\n");
+        assert!(told(&head).contains("tar -xOf FILE"), "{}", told(&head));
+        let text = format!("{{\"a\":\"{}ustar\"}}\n", "x".repeat(TAR_AT - 6));
+        assert_eq!(&text.as_bytes()[TAR_AT..TAR_AT + 5], TAR);
+        assert_eq!(objection(text.as_bytes()), None, "a text that has the word there");
     }
 
     #[test]

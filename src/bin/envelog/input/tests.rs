@@ -92,3 +92,27 @@ fn a_live_input_is_not_waited_for_longer_than_for_its_first_bytes() {
     drop(to);
     assert_eq!(read(input).0, "one\ntwo\n");
 }
+
+#[test]
+fn a_file_that_became_shorter_while_it_was_read_is_an_error_and_its_last_line_is_no_line() {
+    let text = "{\"a\":1}\n".repeat(20_000);
+    for lines in [0_u64, 10_000] {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let cut = file.try_clone().unwrap();
+        let mut input = Input::of(file, Path::new("in")).unwrap();
+        input.go_to(Place { offset: lines * 8, lines }).unwrap();
+        cut.set_len(15_000 * 8 + 3).unwrap();
+        let (read, end) = read(input);
+        assert_eq!(end.unwrap_err().to_string(), SHORTER);
+        assert!(read.lines().all(|line| line == "{\"a\":1}"), "no half line");
+    }
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"{}\n").unwrap();
+    file.rewind().unwrap();
+    let mut longer = file.try_clone().unwrap();
+    let input = Input::of(file, Path::new("in")).unwrap();
+    longer.write_all(b"{}\n").unwrap();
+    assert!(read(input).1.is_ok(), "one that became longer is read");
+}

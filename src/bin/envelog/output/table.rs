@@ -9,6 +9,8 @@ use super::layout::{self, Need, Shape};
 const ROWS_MAX: usize = 1_000;
 /// Columns that a text keeps at least where rows are cut, and its heading.
 const CUT_LEAST: usize = 8;
+/// What no text for people has, so that a cut row is as long as its column, and does not end with a word.
+const NOWHERE: char = '\0';
 
 /// Rows that wait to be laid out.
 pub(super) struct Rows {
@@ -41,8 +43,9 @@ impl Rows {
             self.has_head = true;
             new_table(&self.columns, with_head)
         });
-        let mut row: Row = cells.iter().map(|cell| table_cell(*cell)).into();
-        if self.shape.is_cut {
+        let is_cut = self.shape.is_cut;
+        let mut row: Row = cells.iter().map(|cell| table_cell(*cell, is_cut)).into();
+        if is_cut {
             row.max_height(1);
         }
         table.add_row(row);
@@ -107,9 +110,10 @@ pub(super) fn terminal_width() -> Option<u16> {
     Table::new().width().filter(|width| *width > 0)
 }
 
-fn table_cell(cell: Cell<'_>) -> comfy_table::Cell {
+fn table_cell(cell: Cell<'_>, is_cut: bool) -> comfy_table::Cell {
     let alignment = if cell.is_number() { CellAlignment::Right } else { CellAlignment::Left };
-    comfy_table::Cell::new(cell.to_people()).set_alignment(alignment)
+    let cell = comfy_table::Cell::new(cell.to_people()).set_alignment(alignment);
+    if is_cut { cell.set_delimiter(NOWHERE) } else { cell }
 }
 
 fn new_table(columns: &[Column], with_head: bool) -> Table {
