@@ -75,9 +75,10 @@ impl<R: Read> Read for Told<R> {
             match error.kind() {
                 _ if error.raw_os_error().is_some() => error,
                 io::ErrorKind::Interrupted => error,
-                kind @ io::ErrorKind::UnexpectedEof => {
-                    io::Error::new(kind, format!("the {name} data ends early, it was cut off"))
-                }
+                kind @ io::ErrorKind::UnexpectedEof => io::Error::new(
+                    kind,
+                    format!("the {name} data ends early: it was cut off, or other data stands behind it"),
+                ),
                 kind => io::Error::new(kind, format!("the {name} data is damaged: {error}")),
             }
         })

@@ -15,11 +15,11 @@ const COLUMNS: &[Column] = &[
     Column { name: "position", title: "position" },
 ];
 
-/// Names of traits stay whole, where a terminal is narrow.
+/// Names of traits stay whole, where a terminal is narrow, and values as long as positions can be left out for them.
 const SHAPE: Shape = Shape {
     is_cut: false,
     first: Some("member"),
-    known: None,
+    known: Some("position"),
     then: &["before", "after"],
     breaks: &["before", "after"],
 };
