@@ -36,34 +36,54 @@ pub(super) fn bits_of(hash: u64) -> impl Iterator<Item = u64> {
     (0..PROBES).map(move |probe| (word >> (1 + probe * PROBE_BITS)) & ((1 << PROBE_BITS) - 1))
 }
 
-/// The byte of a line that a bit is in, and the bit in it.
-#[inline]
-fn byte_of(bit: u64) -> (usize, u8) {
-    (usize::try_from(bit / 8).unwrap_or(usize::MAX), 1 << (bit % 8))
-}
-
 /// Enters a hash into its line.
 pub(super) fn insert(line: &mut Line, hash: u64) {
-    for (byte, bit) in bits_of(hash).map(byte_of) {
-        if let Some(cell) = line.get_mut(byte) {
-            *cell |= bit;
+    for bit in bits_of(hash) {
+        if let Some(cell) = usize::try_from(bit / 8).ok().and_then(|byte| line.get_mut(byte)) {
+            *cell |= 1 << (bit % 8);
         }
     }
 }
 
-/// Whether a hash may have been entered into this line, which is its own.
-///
-/// All bits are looked at, found or not: nearly every answer is the same then and is foreseen, and the processor asks
-/// for the lines of several runs at a time.
+/// The bits of a hash as a line of its own, to be compared with the lines of several filters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pattern([u64; LINE / 8]);
+
+impl Pattern {
+    #[inline]
+    pub(super) fn of(hash: u64) -> Self {
+        let mut words = [0; LINE / 8];
+        for bit in bits_of(hash) {
+            if let Some(word) = usize::try_from(bit / 64).ok().and_then(|word| words.get_mut(word)) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+        Self(words)
+    }
+
+    /// Whether the hash may have been entered into a line, its own, of which these are the words.
+    ///
+    /// All are looked at, found or not: nearly every answer is the same then and is foreseen, and the processor asks for
+    /// the lines of several filters at a time.
+    #[inline]
+    pub(super) fn may_be_in(&self, words: impl Iterator<Item = u64>) -> bool {
+        self.0.iter().zip(words).fold(0, |missed, (bits, word)| missed | (bits & !word)) == 0
+    }
+}
+
+/// The words of a line as it stands in a file.
 #[inline]
-pub(super) fn may_hold(line: &Line, hash: u64) -> bool {
-    let missing = |(byte, bit): (usize, u8)| !line.get(byte).copied().unwrap_or(0) & bit;
-    bits_of(hash).map(byte_of).fold(0, |missed, probe| missed | missing(probe)) == 0
+pub(super) fn words(line: &Line) -> impl Iterator<Item = u64> {
+    line.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn may_hold(line: &Line, hash: u64) -> bool {
+        Pattern::of(hash).may_be_in(words(line))
+    }
 
     fn spread(n: u64) -> u64 {
         let mixed = (n ^ (n >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -16,10 +16,12 @@ mod filter;
 mod hash;
 mod recent;
 mod run;
+mod sought;
 mod table;
 
 pub(crate) use compact::{choose, merge};
 pub(crate) use hash::{MessageHash, MessageHasher};
 pub(crate) use recent::{Recent, Signs};
 pub(crate) use run::{Digest, Entry, Origin, RULES, Run, write};
+pub(crate) use sought::Sought;
 pub(crate) use table::IdTable;

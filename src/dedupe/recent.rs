@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::filter::{self, LINE};
 use super::hash::MessageHash;
+use super::sought::Sought;
 use crate::storage::prefetch_item;
 use crate::types::Seq;
 
@@ -64,9 +65,8 @@ impl Line {
     }
 
     #[inline]
-    fn may_hold(&self, hash: MessageHash) -> bool {
-        let missing = |bit: u64| !self.word(bit).map_or(0, |word| word.load(Ordering::Relaxed)) >> (bit % 64);
-        filter::bits_of(hash.get()).fold(0, |missed, bit| missed | missing(bit)) & 1 == 0
+    fn may_hold(&self, sought: &Sought) -> bool {
+        sought.pattern.may_be_in(self.0.iter().map(|word| word.load(Ordering::Relaxed)))
     }
 }
 
@@ -143,9 +143,9 @@ impl Part {
     }
 
     #[inline]
-    fn find(&self, hash: MessageHash, take: impl FnMut(u32)) {
-        if self.signs.line(hash).is_some_and(|line| line.may_hold(hash)) {
-            self.find_entries(hash, take);
+    fn find(&self, sought: &Sought, take: impl FnMut(u32)) {
+        if self.signs.line(sought.hash).is_some_and(|line| line.may_hold(sought)) {
+            self.find_entries(sought.hash, take);
         }
     }
 
@@ -266,9 +266,10 @@ impl Recent {
         if after >= self.last_seq {
             return;
         }
+        let sought = Sought::of(hash);
         for Segment { base_seq, parts } in &self.segments {
             for part in parts {
-                part.find(hash, |number| {
+                part.find(&sought, |number| {
                     let seq = base_seq.plus(u64::from(number));
                     if seq > after {
                         take(seq);
@@ -365,8 +366,9 @@ mod tests {
             assert_eq!(seqs, expected.collect::<Vec<_>>(), "{number}");
         }
         let parts = || recent.segments.iter().flat_map(|segment| &segment.parts);
-        let may =
-            |hash: MessageHash| parts().filter(|part| part.signs.line(hash).unwrap().may_hold(hash)).count();
+        let may = |hash: MessageHash| {
+            parts().filter(|part| part.signs.line(hash).unwrap().may_hold(&Sought::of(hash))).count()
+        };
         let wrong: usize = (0..20_000).map(|n| may(spread(n + 10 * count))).sum();
         assert!(wrong < 20_000 * parts().count() / 200, "{wrong}");
     }

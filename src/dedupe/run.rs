@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::filter;
 use super::hash::MessageHash;
+use super::sought::Sought;
 use crate::error::{Error, Result};
 use crate::format::bytes::ByteReader;
 use crate::format::head::FileKind;
@@ -118,13 +119,13 @@ impl Run {
     ///
     /// [`Error::Corrupt`] where a block that has to be read is not as it was written and cannot be made anew.
     #[inline]
-    pub(crate) fn find(&self, hash: MessageHash, take: impl FnMut(Seq)) -> Result<()> {
+    pub(crate) fn find(&self, sought: &Sought, take: impl FnMut(Seq)) -> Result<()> {
         if self.filter_lines == 0 {
             return Ok(());
         }
-        let line = self.blocks.get(self.line_of(hash), filter::LINE as u64)?;
-        let may_hold = line.first_chunk().is_some_and(|line| filter::may_hold(line, hash.get()));
-        if may_hold { self.find_entries(hash, take) } else { Ok(()) }
+        let line = self.blocks.get(self.line_of(sought.hash), filter::LINE as u64)?;
+        let may_hold = line.first_chunk().is_some_and(|line| sought.pattern.may_be_in(filter::words(line)));
+        if may_hold { self.find_entries(sought.hash, take) } else { Ok(()) }
     }
 
     /// Asks the processor for what [`Run::find`] looks at first, for a use that comes a little later.

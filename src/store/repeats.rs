@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::dedupe::{MessageHash, MessageHasher, Run, Signs};
+use crate::dedupe::{MessageHash, MessageHasher, Run, Signs, Sought};
 use crate::error::Result;
 use crate::format::manifest::{GapRange, IdsRun};
 use crate::types::Seq;
@@ -244,14 +244,22 @@ impl MessageIds {
             (Some(_), Some(first)) => after.next().max(*first),
             (Some(_), None) => return Ok(sealed.through),
         };
-        for (_, run) in sealed.runs.iter().filter(|(_, run)| run.last_seq() >= from) {
-            // Run by run, so that the processor asks for the memory of several ids at a time.
-            for (item, hash) in wanted.clone() {
-                run.find(hash, |seq| {
-                    if seq >= from {
-                        found.push((item, seq));
-                    }
-                })?;
+        let mut find = |run: &Run, item: usize, sought: &Sought| {
+            run.find(sought, |seq| {
+                if seq >= from {
+                    found.push((item, seq));
+                }
+            })
+        };
+        let mut runs = sealed.runs.iter().map(|(_, run)| run).filter(|run| run.last_seq() >= from);
+        let mut some = wanted.clone();
+        if let (Some((item, hash)), None) = (some.next(), some.next()) {
+            let sought = Sought::of(hash);
+            runs.try_for_each(|run| find(run, item, &sought))?;
+        } else {
+            for run in runs {
+                // Run by run, so that the processor asks for the memory of several ids at a time.
+                wanted.clone().try_for_each(|(item, hash)| find(run, item, &Sought::of(hash)))?;
             }
         }
         Ok(sealed.through)

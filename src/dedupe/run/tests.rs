@@ -41,7 +41,7 @@ fn run(origin: &Origin, entries: &[Entry]) -> Run {
 
 fn found(run: &Run, hash: u64) -> Vec<u64> {
     let mut seqs = Vec::new();
-    run.find(MessageHash::new(hash), |seq| seqs.push(seq.get())).unwrap();
+    run.find(&Sought::of(MessageHash::new(hash)), |seq| seqs.push(seq.get())).unwrap();
     seqs
 }
 

@@ -132,7 +132,7 @@ fn what_stands_for_a_lost_run_has_each_id_that_can_be_read_once_and_spans_all_fr
     for (number, seq) in (0..).zip(seqs) {
         let mut found = Vec::new();
         let hash = ids.hasher.hash(&PROJECT.into_bytes(), &id(number));
-        readable.find(hash, |seq| found.push(seq)).unwrap();
+        readable.find(&crate::dedupe::Sought::of(hash), |seq| found.push(seq)).unwrap();
         let is_there = seq <= run.last_seq() && seq != damaged;
         assert_eq!(found, Some(seq).filter(|_| is_there).into_iter().collect::<Vec<_>>(), "{}", id(number));
     }
