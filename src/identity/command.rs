@@ -24,6 +24,10 @@ impl<S: FactSource> Graph<S> {
         match command {
             Command::SignUp { user } => {
                 let is_identified = self.state(user)?.identified_by.is_some();
+                if self.was_unlinked(user)? {
+                    // The alias that joins it to another user now may be one that its row does not keep.
+                    self.rest_on_all(user)?;
+                }
                 Ok(is_identified.then_some(IdentityRule::AlreadyIdentified))
             }
             Command::Alias { from, to } => self.check_alias(from, to),

@@ -216,6 +216,11 @@ impl<S: FactSource> Graph<S> {
         })
     }
 
+    /// Whether somebody took an id from somebody, so that its row does not have all facts that count.
+    pub(super) fn was_unlinked(&mut self, member: &MemberId) -> Result<bool> {
+        Ok(self.row(member)?.facts.as_member.iter().any(|fact| fact.act == Act::Unlinked))
+    }
+
     /// What became of a member.
     ///
     /// # Errors

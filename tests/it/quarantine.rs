@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envelog::testing::SimDisk;
-use envelog::{DateTime, Dedupe, Envelope, Error, EventRef, Note, OnCorruption, Options, Store, Uuid};
+use envelog::{
+    DateTime, Dedupe, Envelope, Error, EventRef, Note, OnCorruption, Options, PersonRef, Store, Uuid,
+};
 
 use crate::support::{Suite, count, frames};
 
@@ -442,4 +444,45 @@ fn random_damage_in_segments_and_in_what_is_made_of_them_keeps_nobody_from_writi
         store.close().unwrap();
         1
     });
+}
+
+#[test]
+fn a_lost_fact_of_a_member_that_was_unlinked_keeps_nobody_from_an_answer_or_an_act() {
+    let disk = SimDisk::default();
+    let store = quarantine().open_on(&disk).unwrap();
+    let shop = store.scope(ORG, PROJECT, "shop");
+    let tablet = PersonRef::Anonymous("tablet");
+    shop.identify("anna").anonymous("tablet").append().unwrap();
+    shop.unlink(tablet, "anna").append().unwrap();
+    shop.identify("ben").anonymous("tablet").set("plan", "pro").append().unwrap();
+    let lost = shop.identify("ben").anonymous("tablet").append().unwrap().position;
+    while store.stats().unwrap().sealed_segments < 1 {
+        shop.track("page.viewed").user("zoe").append().unwrap();
+        store.wait_sealed().unwrap();
+    }
+    store.close().unwrap();
+    drop((store, shop));
+    let mut bytes = disk.file_bytes("seg-1.log").unwrap();
+    let seq = lost.seq.get().to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == seq).unwrap();
+    bytes[at + 60] ^= 1;
+    disk.set_file_bytes("seg-1.log", &bytes);
+
+    let store = quarantine().open_on(&disk).unwrap();
+    let shop = store.scope(ORG, PROJECT, "shop");
+    let view = store.project(PROJECT).view().unwrap();
+    assert!(matches!(store.project(PROJECT).get(lost), Err(Error::Gap { .. })));
+    for _ in 0..2 {
+        assert_eq!(view.members("ben").unwrap().len(), 2);
+        assert!(view.profile("ben").unwrap().unwrap().trait_value("plan").is_some());
+        assert!(
+            view.profile_at("ben", DateTime::from_timestamp(4_000_000_000, 0).unwrap()).unwrap().is_some()
+        );
+        assert!(!view.profile_history("ben").unwrap().is_empty());
+        assert!(view.identity_conflicts().unwrap().is_empty());
+        assert!(!view.profiles_canonical_json().unwrap().is_empty());
+    }
+    shop.unlink(tablet, "ben").append().unwrap();
+    shop.alias(tablet, "zoe").append().unwrap();
+    assert_eq!(store.project(PROJECT).view().unwrap().members("zoe").unwrap().len(), 2);
 }

@@ -80,7 +80,8 @@ impl Scope {
                 Acted::Stored(ack) => return Ok(ack),
                 Acted::Again => {}
                 Acted::Later(newest) => {
-                    stamp = self.next_stamp()?.max(Nanos::new(newest.get().saturating_add(1)));
+                    let later = newest.get().saturating_add(ahead(tries));
+                    stamp = self.next_stamp()?.max(Nanos::new(later));
                 }
             }
         }
@@ -90,6 +91,13 @@ impl Scope {
 /// How often an act is decided before the log's lock is taken. Where facts that it rests on come faster than that, it is
 /// decided under the lock, so that the call ends.
 pub(super) const TRIES_MAX: u32 = 16;
+
+/// How far behind the newest fact, in nanoseconds, an act is stamped that was decided so often. Where the facts that it
+/// rests on keep coming with later times, each try leaves twice the room of the one before, so that the call ends.
+fn ahead(tries: u32) -> i64 {
+    const FIRST: i64 = 1_000_000;
+    tries.checked_sub(TRIES_MAX).map_or(1, |over| FIRST.saturating_mul(1 << over.min(40)))
+}
 
 /// What came of one try to store an act.
 enum Acted {
@@ -116,9 +124,13 @@ impl Writer {
         let basis = |decisions: &Decisions| {
             Ok(Basis::new(self.state.snapshot()?, &decisions.staged_facts, project_id))
         };
-        let decision = self.log.decide(|decisions| basis(decisions))?.decide(command, accepted.time());
+        let before = if tries < TRIES_MAX {
+            Some(self.log.decide(|decisions| basis(decisions))?.decide(command, accepted.time()))
+        } else {
+            None
+        };
         between();
-        let decision = Cell::new(Some(decision));
+        let decision = Cell::new(before);
         let (acted, rests_on) = (Cell::new(None), Cell::new(Seq::ZERO));
         let outcome = self.append_with_rule(accepted, drafts, |decisions| {
             rests_on.set(decisions.staged_facts.last_seq());

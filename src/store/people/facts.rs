@@ -2,7 +2,7 @@
 
 use crate::envelope::fact::{self as envelope, FactOrder, MemberKind};
 use crate::envelope::{EventType, is_no_id};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{self, Fact, FactSource, MemberId, OwnFacts, Told};
 use crate::profile::{Act, OrderRef, PersonRef, PersonRow, ProfileMap, Side};
 use crate::store::query::Timeline;
@@ -31,7 +31,12 @@ impl FactSource for ViewFacts<'_> {
         let mut facts = Vec::new();
         let mut take = |timeline: Timeline<'_>, event_type: &str| -> Result<()> {
             for event in &timeline.of_type(event_type) {
-                let fact = event?.fact().and_then(|(fact, order)| pair_of(&fact, order));
+                let event = match event {
+                    // What is lost is in no answer, and keeps nobody from one.
+                    Err(Error::Gap { .. }) => continue,
+                    event => event?,
+                };
+                let fact = event.fact().and_then(|(fact, order)| pair_of(&fact, order));
                 facts.extend(fact.filter(|fact| fact.member == *member));
             }
             Ok(())

@@ -9,7 +9,7 @@ use super::facts::member_of;
 use super::id::PersonId;
 use crate::envelope::fact::FactOrder;
 use crate::envelope::{EventType, Kind, Value, ValueRef, time};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{Member, State};
 use crate::profile::{PersonRef, Profile};
 use crate::store::event::EventRef;
@@ -198,7 +198,11 @@ impl View {
     fn settings_of<'v>(&'v self, member: &Member, state: &State, out: &mut Vec<Setting<'v>>) -> Result<()> {
         for event_type in [EventType::IDENTIFY, EventType::SIGNED_UP] {
             for event in &Timeline::alone(self, &member.id).of_type(event_type) {
-                let event = event?;
+                let event = match event {
+                    // What is lost is in no answer, and keeps nobody from one.
+                    Err(Error::Gap { .. }) => continue,
+                    event => event?,
+                };
                 let Some((_, order)) = event.fact() else { continue };
                 // Of sign-ups, the one that had an effect counts.
                 let counts = match event_type {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::facts::{member_of, person_of};
 use crate::envelope::EventType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{Member, MemberId, Scope, Who};
 use crate::profile::{Fragment, PersonRef, PersonRow, Profile};
 use crate::store::query::Timeline;
@@ -95,7 +95,11 @@ impl View {
         let mut rows = Vec::new();
         let timeline = Timeline::alone(self, id).of_type(EventType::IDENTIFY).up_to(until);
         for event in &timeline {
-            let event = event?;
+            let event = match event {
+                // What is lost is in no answer, and keeps nobody from one.
+                Err(Error::Gap { .. }) => continue,
+                event => event?,
+            };
             if scope.contains(event.timestamp_nanos()) {
                 let fragments = Fragment::of_frame(event.keys(), event.record());
                 let own = fragments.into_iter().find(|fragment| fragment.person() == Some(person_of(id)));

@@ -237,6 +237,54 @@ fn an_act_ends_and_is_decided_on_everything_where_facts_arrive_at_every_try() {
 }
 
 #[test]
+fn an_act_ends_where_facts_with_ever_later_times_arrive_at_every_try() {
+    let (cleo, from) = (user("cleo"), phone());
+    for store in stores() {
+        for fact in [link(10, "ben"), unlink(30, PHONE, "ben")] {
+            store.append(fact).unwrap();
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let ahead = DateTime::from_timestamp(i64::try_from(now).unwrap() + 3_600, 0).unwrap();
+        let tries_seen = Cell::new(0);
+        let last = Cell::new(ahead);
+        let ack = act(&store, Command::Alias { from: &from, to: &cleo }, &|tries| {
+            tries_seen.set(tries + 1);
+            if tries < 100 {
+                last.set(ahead + chrono::TimeDelta::milliseconds(10 * i64::from(tries)));
+                store.append(link(0, "ben").at(last.get())).unwrap();
+            }
+        });
+        let event = store.project(PROJECT).get(ack.unwrap().position).unwrap().unwrap();
+        assert!(event.timestamp() > last.get(), "behind all that it rests on");
+        assert!(event.timestamp() < last.get() + chrono::TimeDelta::milliseconds(100), "and not far behind");
+        assert!((TRIES_MAX..TRIES_MAX + 10).contains(&tries_seen.get()), "{} tries", tries_seen.get());
+    }
+}
+
+#[test]
+fn a_sign_up_is_stamped_behind_an_alias_that_its_row_does_not_keep() {
+    let (zoe, visitor) = (user("zoe"), PersonRef::User("zoe"));
+    for store in stores() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let ahead = DateTime::from_timestamp(i64::try_from(now).unwrap() + 3_600, 0).unwrap();
+        for fact in [
+            about(EventType::ANONYMOUS_CREATED, 1, "zoe"),
+            alias(10, visitor, "anna"),
+            unlink(20, visitor, "anna"),
+            // Its row has the first one of the two.
+            alias(0, visitor, "anna").at(ahead),
+        ] {
+            store.append(fact).unwrap();
+        }
+        let ack = act(&store, Command::SignUp { user: &zoe }, &|_| {}).unwrap();
+        let event = store.project(PROJECT).get(ack.position).unwrap().unwrap();
+        assert!(event.timestamp() > ahead);
+        let view = store.project(PROJECT).view().unwrap();
+        assert!(view.identity_conflicts().unwrap().is_empty(), "what was accepted before has its effect");
+    }
+}
+
+#[test]
 fn a_repeat_is_told_whatever_becomes_of_the_act() {
     let store = Store::in_memory().unwrap();
     let shop = store.scope(ORG, PROJECT, "shop");
