@@ -85,7 +85,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) where a profile run, an index or the log is damaged.
+    /// [`Error::Corrupt`] where a profile run, an index or the log is damaged.
     ///
     /// # Examples
     ///

@@ -19,7 +19,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`](crate::Error::Corrupt) where a file of profiles is damaged, and the log that it was made of is too.
+    /// [`Error::Corrupt`] where a file of profiles is damaged, and the log that it was made of is too.
     ///
     /// # Examples
     ///
