@@ -157,6 +157,8 @@ fn a_lost_run_gives_way_to_those_of_its_segments_and_nothing_of_it_stays_in_memo
     all_are_found(&store, &seqs, damaged);
     store.wait_sealed().unwrap();
     all_are_found(&store, &seqs, damaged);
+    let times = |number: usize| found(&store, number as u64).len();
+    assert!((0..seqs.len()).all(|number| times(number) <= 1), "nothing is found twice for good");
 
     let now = ids(&store).sealed.read().runs.clone();
     let in_memory: Vec<_> = now.iter().filter(|(number, _)| *number == 0).map(|(_, run)| run).collect();
