@@ -1,6 +1,6 @@
 //! Whether memory grows with the store: fills one, and tells what the process holds that no file backs.
 //!
-//! `cargo bench --bench bounded -- 20000000 sparse` (or `5000000 full`) appends that many generated events at
+//! `cargo bench --all-features --bench bounded -- 20000000 sparse` (or `5000000 full`) appends that many generated events at
 //! `Buffered` with segments of 64 MiB, in a directory below `TMPDIR` that is removed afterwards, and prints the
 //! greatest `RssAnon` of each quarter (what is held rises and falls with the segment that is written), then how long
 //! the store takes to open after a clean close and after a kill. Without arguments it runs a short form. Linux only, for `/proc/self/status`.

@@ -110,6 +110,37 @@ fn every_link_of_a_document_leads_to_a_file() {
     }
 }
 
+/// The targets of a section of Cargo.toml, such as `bench`, that are not built without some feature.
+fn targets_with_features(section: &str) -> Vec<String> {
+    let manifest = document("Cargo.toml");
+    let sections = manifest.split("\n[[").filter(|text| text.starts_with(&format!("{section}]]")));
+    let featured = sections.filter(|text| text.contains("\nrequired-features"));
+    let name = |text: &str| Some(text.split_once("\nname = \"")?.1.split('"').next()?.to_owned());
+    featured.filter_map(name).collect()
+}
+
+#[test]
+fn commands_of_the_documents_name_the_features_that_cargo_wants() {
+    let (benches, examples) = (targets_with_features("bench"), targets_with_features("example"));
+    assert!(benches.len() >= 3 && !examples.is_empty(), "{benches:?} {examples:?}");
+    let mut seen = 0;
+    for name in
+        ["README.md", "CONTRIBUTING.md", "benches/store.rs", "benches/people.rs", "benches/bounded.rs"]
+    {
+        let text = document(name);
+        for command in quoted(&text).filter(|word| word.starts_with("cargo ")) {
+            let wants = |flag: &str, targets: &[String]| {
+                targets.iter().any(|target| command.contains(&format!("--{flag} {target}")))
+            };
+            if wants("bench", &benches) || wants("example", &examples) {
+                seen += 1;
+                assert!(command.contains("features"), "{name}: `{command}` lacks its features");
+            }
+        }
+    }
+    assert!(seen >= 2, "{seen} commands were found");
+}
+
 /// The value of a constant of `limits.rs`, in bytes.
 fn limit(name: &str) -> u64 {
     let text = document("src/limits.rs");
