@@ -123,6 +123,8 @@ struct Import<'s> {
     is_restarted: bool,
     /// The input itself could not be read to its end.
     is_broken_off: bool,
+    /// What to try where no line is of the form.
+    hint: &'static str,
     /// What an earlier import had done.
     before: Done,
     summary: Summary,
@@ -148,6 +150,7 @@ impl<'s> Import<'s> {
             is_synced: arguments.durability == DurabilityChoice::Synced,
             is_restarted: arguments.restart,
             is_broken_off: false,
+            hint: "",
             before: Done::default(),
             summary: Summary::default(),
             place: Place::default(),
@@ -156,6 +159,7 @@ impl<'s> Import<'s> {
 
     /// Stores what is left of the input.
     fn take_input(&mut self, input: Input, opened: &Opened<'_>, arguments: &ImportArgs) -> Outcome<Ended> {
+        self.hint = self.form.hint(input.first_line());
         let progress = Progress::of(&input);
         let batch_max = usize::try_from(arguments.batch).unwrap_or(usize::MAX);
         let blocks = Blocks::of(input, batch_max.max(BLOCK_LINES_LEAST));
@@ -352,6 +356,7 @@ impl<'s> Import<'s> {
         if self.place == Place::default() {
             tell(format_args!("envelog: {}: it is empty", opened.name));
         }
+        opened.tell_growth(self.place.lines);
         let done = self.done();
         self.summary.rejected = done.rejected - self.before.rejected;
         self.summary.set_blank(done.place.lines - self.before.place.lines);
@@ -363,7 +368,7 @@ impl<'s> Import<'s> {
         self.mark_done(reopen)?;
         told?;
         if done.rejected > 0 && done.stored == 0 {
-            return Err(Failure::Message(format!("{}: no line of it is {}", opened.name, self.form.name())));
+            return Err(opened.has_no_line_of(&self.form, self.hint));
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(crate) struct Input {
     skip: u64,
     /// Why it cannot be NDJSON, from how it begins.
     objection: Option<String>,
+    /// The first line, or as much of it as was looked at.
+    first_line: Vec<u8>,
     /// Bytes of the file, before decompression, where they are known.
     pub(crate) bytes_total: Option<u64>,
     /// Bytes that were read of them.
@@ -77,8 +79,10 @@ impl Input {
         let counted = Counted { inner: file, bytes: Arc::clone(&bytes_read), least };
         let (reader, packing) = packing::unpacked(counted)?;
         let begun = Begun::of(reader, live.as_ref());
+        let head = begun.head.get_ref();
         Ok(Self {
-            objection: form::objection(begun.head.get_ref()),
+            objection: form::objection(head),
+            first_line: head.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec(),
             reader: BufReader::with_capacity(READ_BYTES, Box::new(begun)),
             live,
             plain: plain.filter(|_| packing == Packing::None),
@@ -92,6 +96,11 @@ impl Input {
     /// Why it cannot be NDJSON; `None` where it may be some.
     pub(crate) fn objection(&self) -> Option<&str> {
         self.objection.as_deref()
+    }
+
+    /// How the text begins: its first line, or as much of it as was looked at.
+    pub(crate) fn first_line(&self) -> &[u8] {
+        &self.first_line
     }
 
     /// Goes to a place where an earlier reading stopped. Of what is compressed the text before it is passed over with the

@@ -425,6 +425,23 @@ fn a_file_whose_import_has_ended_may_be_imported_in_another_form() {
 }
 
 #[test]
+fn a_file_of_another_form_is_told_which() {
+    let place = Place::new();
+    let event =
+        r#"{"specversion":"1.0","id":"1","source":"/x","type":"order.placed","time":"2024-03-13T10:21:14Z"}"#;
+    for (line, form) in [(call(r#""userId":"u_1""#), "segment"), (event.to_owned(), "cloudevents")] {
+        place.write("in", line);
+        for arguments in [&["import", "in"][..], &["import", "--dry-run", "in"]] {
+            let answer = place.run(arguments);
+            assert_eq!(answer.code, Some(1), "{answer:?}");
+            let hint = format!("there is --format {form} --org UUID --project UUID");
+            assert!(answer.err.contains("no line of it is an envelope; for"), "{answer:?}");
+            assert!(answer.err.contains(&hint), "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn an_import_goes_on_in_the_form_that_it_began_in() {
     let place = Place::new();
     let batch = |number: u32| {

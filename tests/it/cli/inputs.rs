@@ -88,7 +88,7 @@ fn a_text_without_an_envelope_is_an_error_with_every_line_listed() {
     let file = place.write("notes", "one\ntwo\n\nthree\n");
     let answer = place.run(&["import", file.to_str().unwrap()]);
     assert_eq!(answer.code, Some(1), "{answer:?}");
-    assert!(answer.err.contains("no line of it is an envelope"), "{answer:?}");
+    assert!(answer.err.contains("no line of it is an envelope\n"), "nothing else is meant: {answer:?}");
     assert_eq!(answer.line()["rejected"], 3);
     assert_eq!(read_lines(place.path("notes.rejects.ndjson")).len(), 3);
 }

@@ -28,6 +28,7 @@ pub(super) fn run(cli: &Cli, options: Options, form: Form, arguments: &ImportArg
     let store = existing(cli, &options)?;
     let checker = options.checker(store.as_ref())?;
 
+    let hint = form.hint(input.first_line());
     let start = Instant::now();
     let progress = Progress::of(&input);
     let blocks = Blocks::of(input, usize::MAX);
@@ -39,12 +40,13 @@ pub(super) fn run(cli: &Cli, options: Options, form: Form, arguments: &ImportArg
     if offset == 0 {
         tell(format_args!("envelog: {}: it is empty", opened.name));
     }
+    opened.tell_growth(lines);
     let Check { form, rejects, mut summary, .. } = check;
     summary.rejected = rejects.count();
     summary.set_blank(lines);
     summary.write(cli.format, rejects.file(), start.elapsed(), None)?;
     if summary.rejected > 0 && summary.stored == 0 {
-        return Err(Failure::Message(format!("{}: no line of it is {}", opened.name, form.name())));
+        return Err(opened.has_no_line_of(&form, hint));
     }
     Ok(())
 }

@@ -83,6 +83,24 @@ impl Form {
         }
     }
 
+    /// What may have been meant where no line was of this form, from how the first one looks.
+    pub(super) fn hint(&self, first_line: &[u8]) -> &'static str {
+        let (org, project) = (Uuid::from_u128(1), Uuid::from_u128(1));
+        match self {
+            Self::Envelope
+                if Segment::new(org, project)
+                    .read_all(first_line, None)
+                    .is_ok_and(|mut calls| calls.next().is_some_and(|call| call.is_ok())) =>
+            {
+                "; for calls of Segment's libraries there is --format segment --org UUID --project UUID"
+            }
+            Self::Envelope if CloudEvents::new().others(org, project, MODULE).read(first_line).is_ok() => {
+                "; for CloudEvents there is --format cloudevents --org UUID --project UUID"
+            }
+            _ => "",
+        }
+    }
+
     /// What a line has; `None` where it is an envelope already.
     ///
     /// # Errors

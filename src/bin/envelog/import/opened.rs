@@ -5,8 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::cursor::Cursor;
-use crate::failure::{Failure, Outcome};
+use super::form::Form;
+use crate::failure::{Failure, Outcome, tell};
 use crate::input::{self, Input, is_stdin};
+use crate::output::grouped;
 use crate::rejects::Rejects;
 
 /// An input that was opened.
@@ -72,6 +74,27 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// Tells of a file that was written to while it was read: what came after the last line that was met is missing.
+    pub(super) fn tell_growth(&self, lines: u64) {
+        if self.has_grown() {
+            tell(format_args!(
+                "envelog: {}: it became longer while it was read; line {} is the last that was met",
+                self.name,
+                grouped(i128::from(lines))
+            ));
+        }
+    }
+
+    fn has_grown(&self) -> bool {
+        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
+        self.resumes() && len > self.metadata.len()
+    }
+
+    /// The failure of an import that took nothing, with what may have been meant.
+    pub(super) fn has_no_line_of(&self, form: &Form, hint: &str) -> Failure {
+        Failure::Message(format!("{}: no line of it is {}{hint}", self.name, form.name()))
+    }
+
     /// The cursor of its import; none where it cannot be resumed.
     pub(super) fn cursor(&self, form: u8, rejects: &Rejects) -> Outcome<Option<Cursor>> {
         if !self.resumes() {
@@ -84,5 +107,24 @@ impl<'a> Opened<'a> {
     /// The failure of reading it.
     pub(super) fn failure(&self, error: &io::Error) -> Failure {
         Failure::io(&self.name, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::Opened;
+
+    #[test]
+    fn a_file_that_became_longer_since_it_was_opened_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("in.ndjson");
+        fs::write(&path, "{}\n").unwrap();
+        let opened = Opened::of(&path).unwrap();
+        assert!(!opened.has_grown());
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{}\n").unwrap();
+        assert!(opened.has_grown());
     }
 }

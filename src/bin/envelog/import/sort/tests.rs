@@ -57,6 +57,7 @@ fn of_a_part_that_is_stored_in_pieces_each_refused_call_is_told_once_and_in_its_
         is_synced: false,
         is_restarted: false,
         is_broken_off: false,
+        hint: "",
         before: Done::default(),
         summary: Summary::default(),
         place: Place::default(),
