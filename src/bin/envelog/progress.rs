@@ -24,9 +24,7 @@ const REDRAW: Duration = Duration::from_millis(50);
 impl Progress {
     pub(crate) fn of(input: &Input) -> Self {
         let (bar, template) = match input.bytes_total {
-            // Not as wide as the terminal: a `^C` that is echoed behind it would begin a line of its own, and the bar
-            // would stay above it.
-            Some(bytes) => (ProgressBar::new(bytes), "{bar:20} {percent:>3} %, {msg}, {eta} left"),
+            Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {percent:>3} %, {msg}, {eta} left"),
             None => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {msg}"),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
